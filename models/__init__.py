@@ -1,0 +1,12 @@
+"""What a feed is: values and decisions, without I/O and without a clock.
+
+In import order; a module imports only what stands above it:
+
+    errors      what can go wrong, as one tree
+    policy      the numbers a product owner may turn
+    events      what is published: kinds, fields, topics; the one source of the contract
+    decay       scores are times: the arithmetic of effective time
+    columns     a batch of records as columns of rows, and what had to be rejected
+    routing     which shards a row concerns
+    view        the definition: the feeds that a list of events must end in
+"""

@@ -1,0 +1,52 @@
+"""What can go wrong, as one tree: each class says when, each message what to do.
+
+    LikewaveError
+    ├── PolicyError      a policy number is missing, out of range or at odds with another
+    ├── SettingsError    an environment variable or option cannot be used
+    ├── EventError       an event breaks the contract (`path` names the field)
+    ├── InputError       a file or stream of events cannot be read
+    ├── StackError       the local stack cannot start
+    ├── BrokerError      Kafka is out of reach, or its topics are not as required
+    └── StoreError       Redis is out of reach, or not as required
+        └── GapError     the log between a shard's fence and a batch was skipped
+"""
+
+
+class LikewaveError(Exception):
+    """Anything Likewave says to a person: what is wrong, where, and what to do."""
+
+
+class PolicyError(LikewaveError, ValueError):
+    """A policy number is missing, out of range or at odds with another."""
+
+
+class SettingsError(LikewaveError, ValueError):
+    """An environment variable or an option cannot be used."""
+
+
+class EventError(LikewaveError, ValueError):
+    """An event breaks the contract; `path` names the field (`$.to[3]`)."""
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class InputError(LikewaveError):
+    """A file or stream of events cannot be read; the message names file and line."""
+
+
+class StackError(LikewaveError):
+    """The local stack cannot start: something is missing, or in the way."""
+
+
+class BrokerError(LikewaveError):
+    """Kafka is out of reach, or its topics are not as Likewave needs them."""
+
+
+class StoreError(LikewaveError):
+    """Redis is out of reach, or not as Likewave needs it."""
+
+
+class GapError(StoreError):
+    """A batch begins beyond its shard's fence: events between them are not in the shard."""

@@ -1,0 +1,99 @@
+"""Where things are: servers, sizes and names of one deployment, and where each value comes from.
+
+Environment variables (`LIKEWAVE_KAFKA`, …) come first, then what a running local stack says of
+itself in `.likewave/stack.json`, then the defaults below.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from models.errors import PolicyError, SettingsError
+from models.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PREFIX = "LIKEWAVE_"
+DATA_DIR = Path(".likewave")
+STACK_FILE = DATA_DIR / "stack.json"
+
+
+def _redis_url(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("give a URL such as redis://127.0.0.1:6379/0")
+    return url
+
+
+class Settings(BaseSettings):
+    """One deployment, frozen; `policy` is what all its scores are made with."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, host:port[,host:port …]")
+    redis: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "redis://127.0.0.1:6379/0", description="URL of the Redis or Valkey that holds the feeds"
+    )
+    shards: int = Field(1, ge=1, le=4096, description="slices of the keyspace, {0} to {n-1}")
+    partitions: int = Field(8, ge=1, le=4096, description="partitions of every topic")
+    replication: int = Field(1, ge=1, le=7, description="replicas of every topic")
+    topic_prefix: str = Field("likewave.", pattern=r"\A[A-Za-z0-9._-]{0,100}\Z")
+    group: str = Field("likewave", pattern=r"\A[A-Za-z0-9._-]{1,100}\Z", description="Faust app id")
+    policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
+    policy: Policy = Field(default_factory=Policy)
+
+    def topic(self, name: str) -> str:
+        """Give the full name of a topic (`likes` -> `likewave.likes`)."""
+        return self.topic_prefix + name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource | Callable[[], dict[str, Any]], ...]:
+        """Order the sources: arguments, environment, running stack."""
+        del dotenv_settings, file_secret_settings, settings_cls
+        return init_settings, env_settings, running_stack
+
+
+def running_stack() -> dict[str, Any]:
+    """Read what the local stack of this folder says of itself; nothing where none was started."""
+    try:
+        return dict(json.loads(STACK_FILE.read_bytes())["settings"])
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{STACK_FILE} is damaged: stop the stack and delete it") from error
+
+
+def load(**overrides: Any) -> Settings:
+    """Build the settings of this process; raise SettingsError naming the variable to mend."""
+    try:
+        settings = Settings(**{key: value for key, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{PREFIX}{name}: {first['msg']} (got {first['input']!r})") from error
+    if settings.policy_file is None:
+        return settings
+    return settings.model_copy(update={"policy": read_policy(settings.policy_file)})
+
+
+def read_policy(path: Path) -> Policy:
+    """Read a policy from a TOML file; raise PolicyError naming file and field."""
+    try:
+        return Policy.from_table(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise PolicyError(f"{path}: {error.strerror}; {PREFIX}POLICY_FILE names it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, PolicyError) as error:
+        raise PolicyError(f"{path}: {error}") from error
