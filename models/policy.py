@@ -51,6 +51,8 @@ class Policy:
         """Refuse numbers that make no feed."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if type(value) is not int and not (field.type == "float" and type(value) is float):
+                raise PolicyError(f"{field.name} is {value!r}: give a number ({field.type})")
             if not math.isfinite(value) or value <= 0:
                 raise PolicyError(f"{field.name} is {value}: give a positive number")
         if self.feed_size > FEED_SIZE_LIMIT:

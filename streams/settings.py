@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     shards: int = Field(1, ge=1, le=4096, description="slices of the keyspace, {0} to {n-1}")
     partitions: int = Field(8, ge=1, le=4096, description="partitions of every topic")
     replication: int = Field(1, ge=1, le=7, description="replicas of every topic")
-    topic_prefix: str = Field("likewave.", pattern=r"\A[A-Za-z0-9._-]{0,100}\Z")
-    group: str = Field("likewave", pattern=r"\A[A-Za-z0-9._-]{1,100}\Z", description="Faust app id")
+    topic_prefix: str = Field("likewave.", pattern=r"^[A-Za-z0-9._-]{0,100}$")
+    group: str = Field("likewave", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Faust app id")
     policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
     policy: Policy = Field(default_factory=Policy)
 
