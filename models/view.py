@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     Owner: TypeAlias = tuple[str, ...]  # whose registers: a kind, and one account or two
 
-SWITCHES_OFF = (events.Unlike, events.Unshare, events.Unfriend, events.Unfollow)
-
 
 @dataclass(slots=True)
 class Register:
@@ -49,7 +47,7 @@ class Register:
 
     def write(self, event: events.Event) -> None:
         """Take in an event that switches this register, early or late, once or many times."""
-        if isinstance(event, SWITCHES_OFF):
+        if event.off:
             self.off = max(self.off, event.at)
         else:
             self.on = max(self.on, event.at)
@@ -97,6 +95,11 @@ class View:
             lambda: defaultdict(Register)
         )
 
+    @property
+    def horizon(self) -> int:
+        """Give the moment (Unix ms) at or before which an act counts no more."""
+        return self.stream_time - self.policy.horizon_ms
+
     def apply(self, event: events.Event) -> None:
         """Take in one valid event."""
         self.stream_time = max(self.stream_time, event.at)
@@ -124,9 +127,11 @@ class View:
 
     def score(self, proofs: Iterable[Proof]) -> float:
         """Merge at least one proof into an effective time (Unix ms)."""
-        half_life_ms, weights = self.policy.half_life_ms, self.policy.weights
-        alone = (proof.at + half_life_ms * math.log2(weights[proof.kind]) for proof in proofs)
-        return effective_time(alone, half_life_ms)
+        return effective_time(map(self.contribution, proofs), self.policy.half_life_ms)
+
+    def contribution(self, proof: Proof) -> float:
+        """Score a proof as if it stood alone (Unix ms)."""
+        return proof.at + self.policy.half_life_ms * math.log2(self.policy.weights[proof.kind])
 
     def pairs(self, user: str) -> dict[str, Pair]:
         """Give everything that reaches `user`, by item: in no order, cut to no size."""
@@ -150,7 +155,7 @@ class View:
 
     def _live(self, registers: dict[str, Register], kept: int) -> list[tuple[str, int]]:
         """Give item and moment of what is on, young, and among the newest `kept`, on or off."""
-        horizon = self.stream_time - self.policy.horizon_ms
+        horizon = self.horizon
         young = [(one.at, item) for item, one in registers.items() if one.at > horizon]
         newest = young if len(young) <= kept else heapq.nlargest(kept, young)
         return [(item, at) for at, item in newest if registers[item].is_on]
@@ -160,7 +165,7 @@ class View:
 
         An off among these may have come too late to be heard, so it proves nothing.
         """
-        horizon = self.stream_time - self.policy.horizon_ms
+        horizon = self.horizon
         return [(item, one.on) for item, one in registers.items() if one.on and one.at <= horizon]
 
 

@@ -1,0 +1,220 @@
+"""The log as an auditor reads it: the valid events of every partition, in order.
+
+Read with a consumer of its own and without a group, and judged here by the contract alone: nothing
+of the path on which events reach the store takes part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from bisect import bisect_left
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from models import events
+from models.errors import BrokerError, EventError, StoreError
+from models.policy import MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+
+    from aiokafka import ConsumerRecord
+
+    from streams.settings import Settings
+
+    Fences: TypeAlias = Mapping[tuple[str, int], int]  # (topic, partition) -> next offset
+    Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, total
+
+AHEAD_MS = 5 * MINUTE  # by which an event may be later than the broker's timestamp on it
+READ_RECORDS = 10_000  # taken from the consumer at a time
+STALL_MS = 15_000  # without a record, though the log has more
+ASSIGN_POLL_S = 0.02
+
+
+def unheard(stage: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(slots=True)
+class Partition:
+    """What was read of one partition: `events[k]` came with the record at `offsets[k]`."""
+
+    begin: int  # offset of the log's first record
+    position: int  # offset up to which it was read
+    events: list[events.Event] = field(default_factory=list)
+    offsets: array[int] = field(default_factory=lambda: array("q"))
+    rejected: int = 0
+    latest: int = 0  # the greatest `at` of the events
+
+    def extend(self, topic: str, records: Iterable[ConsumerRecord]) -> None:
+        """Judge the next records, and keep the events that are valid."""
+        for record in records:
+            event = judge(topic, record)
+            if event is None:
+                self.rejected += 1
+            else:
+                self.events.append(event)
+                self.offsets.append(record.offset)
+                self.latest = max(self.latest, event.at)
+
+    def count_before(self, offset: int) -> int:
+        """Count the valid events before `offset`."""
+        return bisect_left(self.offsets, offset)
+
+
+class History:
+    """The whole log, as far as it has been read."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, settings: Settings, starts: Fences) -> None:
+        self._consumer = consumer
+        self._settings = settings
+        self.partitions = {name: Partition(start, start) for name, start in starts.items()}
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the log still has its first record, or never had any."""
+        return all(partition.begin == 0 for partition in self.partitions.values())
+
+    @property
+    def rejected(self) -> int:
+        """Count the records that break the contract."""
+        return sum(partition.rejected for partition in self.partitions.values())
+
+    @property
+    def valid(self) -> int:
+        """Count the events."""
+        return sum(len(partition.events) for partition in self.partitions.values())
+
+    @property
+    def latest(self) -> int:
+        """Give the greatest `at` of the events (Unix ms), 0 where there is none."""
+        return max(partition.latest for partition in self.partitions.values())
+
+    def accounts(self) -> set[str]:
+        """Give everyone who acts or is acted on."""
+        return {
+            account
+            for partition in self.partitions.values()
+            for event in partition.events
+            for account in accounts(event)
+        }
+
+    async def read_to_end(self, progress: Progress = unheard) -> None:
+        """Read what is in the log now."""
+        await self._read(await self._ends(), progress)
+
+    async def read_to(self, fences: Fences) -> None:
+        """Read up to `fences`; raise StoreError where the log is shorter than that."""
+        parts = self.partitions
+        unread = {name: fence for name, fence in fences.items() if parts[name].position < fence}
+        if unread:
+            _check_reach(unread, await self._ends())
+            await self._read(unread)
+
+    async def _ends(self) -> dict[tuple[str, int], int]:
+        offsets = await self._consumer.end_offsets(list(map(self._address, self.partitions)))
+        return {name: offsets[self._address(name)] for name in self.partitions}
+
+    async def _read(self, ends: Fences, progress: Progress = unheard) -> None:
+        parts = {name: self.partitions[name] for name in ends}
+        total = sum(end - parts[name].begin for name, end in ends.items())
+        while unread := [name for name, end in ends.items() if parts[name].position < end]:
+            await self._take(unread)
+            done = sum(part.position - part.begin for part in parts.values())
+            progress("reading", min(done, total), total)
+
+    async def _take(self, unread: Sequence[tuple[str, int]]) -> None:
+        """Read on in some partitions; what is compacted away moves the position, too."""
+        before = [self.partitions[name].position for name in unread]
+        addresses = {name: self._address(name) for name in unread}
+        taken = await self._consumer.getmany(
+            *addresses.values(), timeout_ms=STALL_MS, max_records=READ_RECORDS
+        )
+        for name, address in addresses.items():
+            partition = self.partitions[name]
+            partition.extend(name[0], taken.get(address, ()))
+            partition.position = await self._consumer.position(address)
+        if before == [self.partitions[name].position for name in unread]:
+            raise BrokerError(
+                f"Kafka at {self._settings.kafka} has given no record of {unread[0]} beyond offset "
+                f"{before[0]} for {STALL_MS // 1000} s: is it healthy? try again"
+            )
+
+    def _address(self, name: tuple[str, int]) -> TopicPartition:
+        return TopicPartition(self._settings.topic(name[0]), name[1])
+
+
+def accounts(event: events.Event) -> Sequence[str]:
+    """Name the accounts of an event: who acts, and on whom."""
+    match event:
+        case events.Like() | events.Unlike() | events.View():
+            return (event.user,)
+        case events.Share() | events.Unshare():
+            return (event.user, *(event.to or ()))
+        case events.Befriend() | events.Unfriend() | events.Follow() | events.Unfollow():
+            return (event.user, event.friend)
+        case _:
+            return ()
+
+
+def _check_reach(fences: Fences, ends: Fences) -> None:
+    for (topic, partition), fence in fences.items():
+        if fence > (end := ends[topic, partition]):
+            raise StoreError(
+                f"the store has {topic}:{partition} up to offset {fence}, but the log ends at "
+                f"{end}: it was filled from another log; flush it and let the worker refill it"
+            )
+
+
+def judge(topic: str, record: ConsumerRecord) -> events.Event | None:
+    """Give the event in a record of `topic`, None where it breaks the contract."""
+    if record.value is None or len(record.value) > events.LARGEST_EVENT:
+        return None
+    try:
+        event = events.decode(record.value)
+    except EventError:
+        return None
+    is_valid = event.topic == topic and event.at <= record.timestamp + AHEAD_MS
+    return event if is_valid else None
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[History]:
+    """Open the log for reading; raise BrokerError where Kafka or a topic is missing."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        isolation_level="read_uncommitted",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    try:
+        await consumer.start()
+        starts = await _assign(consumer, settings)
+        yield History(consumer, settings, starts)
+    except (KafkaError, OSError) as error:
+        raise BrokerError(
+            f"no answer from Kafka at {settings.kafka} ({error}): start it with `likewave up`, "
+            "or set LIKEWAVE_KAFKA"
+        ) from error
+    finally:
+        await consumer.stop()
+
+
+async def _assign(consumer: AIOKafkaConsumer, settings: Settings) -> Fences:
+    """Assign every partition of every topic, and give the offsets at which they begin."""
+    wanted = {settings.topic(topic): topic for topic in events.TOPICS}
+    if missing := wanted.keys() - await consumer.topics():
+        raise BrokerError(
+            f"Kafka at {settings.kafka} has no topic {', '.join(sorted(missing))}: "
+            "create it with `likewave topics`"
+        )
+    consumer.subscribe(list(wanted))
+    while {address.topic for address in consumer.assignment()} < wanted.keys():  # noqa: ASYNC110 - aiokafka assigns in the background, and tells nobody
+        await asyncio.sleep(ASSIGN_POLL_S)
+    starts = await consumer.beginning_offsets(list(consumer.assignment()))
+    return {(wanted[address.topic], address.partition): at for address, at in starts.items()}
