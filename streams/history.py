@@ -6,7 +6,6 @@ of the path on which events reach the store takes part.
 
 from __future__ import annotations
 
-import asyncio
 from array import array
 from bisect import bisect_left
 from contextlib import asynccontextmanager
@@ -14,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from models import events
 from models.errors import BrokerError, EventError, StoreError
 from models.policy import MINUTE
+from streams.kafka import explained
+from streams.topics import log_bounds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 AHEAD_MS = 5 * MINUTE  # by which an event may be later than the broker's timestamp on it
 READ_RECORDS = 10_000  # taken from the consumer at a time
 STALL_MS = 15_000  # without a record, though the log has more
-ASSIGN_POLL_S = 0.02
 
 
 def unheard(stage: str, done: int, total: int) -> None:
@@ -110,8 +109,11 @@ class History:
 
     async def read_to(self, fences: Fences) -> None:
         """Read up to `fences`; raise StoreError where the log is shorter than that."""
-        parts = self.partitions
-        unread = {name: fence for name, fence in fences.items() if parts[name].position < fence}
+        unread = {
+            name: fence
+            for name, fence in fences.items()
+            if name not in self.partitions or self.partitions[name].position < fence
+        }
         if unread:
             _check_reach(unread, await self._ends())
             await self._read(unread)
@@ -164,7 +166,7 @@ def accounts(event: events.Event) -> Sequence[str]:
 
 def _check_reach(fences: Fences, ends: Fences) -> None:
     for (topic, partition), fence in fences.items():
-        if fence > (end := ends[topic, partition]):
+        if fence > (end := ends.get((topic, partition), 0)):
             raise StoreError(
                 f"the store has {topic}:{partition} up to offset {fence}, but the log ends at "
                 f"{end}: it was filled from another log; flush it and let the worker refill it"
@@ -186,35 +188,18 @@ def judge(topic: str, record: ConsumerRecord) -> events.Event | None:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[History]:
     """Open the log for reading; raise BrokerError where Kafka or a topic is missing."""
+    bounds = await log_bounds(settings)
+    starts = {name: start for name, (start, _) in bounds.items()}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
         isolation_level="read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    try:
-        await consumer.start()
-        starts = await _assign(consumer, settings)
-        yield History(consumer, settings, starts)
-    except (KafkaError, OSError) as error:
-        raise BrokerError(
-            f"no answer from Kafka at {settings.kafka} ({error}): start it with `likewave up`, "
-            "or set LIKEWAVE_KAFKA"
-        ) from error
-    finally:
-        await consumer.stop()
-
-
-async def _assign(consumer: AIOKafkaConsumer, settings: Settings) -> Fences:
-    """Assign every partition of every topic, and give the offsets at which they begin."""
-    wanted = {settings.topic(topic): topic for topic in events.TOPICS}
-    if missing := wanted.keys() - await consumer.topics():
-        raise BrokerError(
-            f"Kafka at {settings.kafka} has no topic {', '.join(sorted(missing))}: "
-            "create it with `likewave topics`"
-        )
-    consumer.subscribe(list(wanted))
-    while {address.topic for address in consumer.assignment()} < wanted.keys():  # noqa: ASYNC110 - aiokafka assigns in the background, and tells nobody
-        await asyncio.sleep(ASSIGN_POLL_S)
-    starts = await consumer.beginning_offsets(list(consumer.assignment()))
-    return {(wanted[address.topic], address.partition): at for address, at in starts.items()}
+    with explained(settings):
+        try:
+            await consumer.start()
+            consumer.assign([TopicPartition(settings.topic(topic), n) for topic, n in starts])
+            yield History(consumer, settings, starts)
+        finally:
+            await consumer.stop()
