@@ -6,7 +6,8 @@ In import order; a module imports only what stands above it:
     policy      the numbers a product owner may turn
     events      what is published: kinds, fields, topics; the one source of the contract
     decay       scores are times: the arithmetic of effective time
-    columns     a batch of records as columns of rows, and what had to be rejected
+    decoding    records of a batch become events, or rejects with the reason
+    columns     events as columns of rows, the shape in which they reach a shard
     routing     which shards a row concerns
     view        the definition: the feeds that a list of events must end in
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, get_args
 
 import msgspec
@@ -30,6 +30,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind
     """One JSON object on a topic: `kind`, `at`, and the fields of its kind."""
 
     topic: ClassVar[str]
+    off: ClassVar[bool] = False  # takes back what its counterpart switched on
 
     at: Moment
 
@@ -65,6 +66,7 @@ class Unlike(_ByUser, kw_only=True):
     """`user` takes the like of `item` back."""
 
     topic: ClassVar[str] = "likes"
+    off: ClassVar[bool] = True
 
 
 class View(_ByUser, kw_only=True):
@@ -88,6 +90,7 @@ class Unshare(_ByUser, kw_only=True):
     """`user` takes a share back: the one to all, or the ones to those in `to`."""
 
     topic: ClassVar[str] = "shares"
+    off: ClassVar[bool] = True
 
     to: Recipients | None = None
 
@@ -120,6 +123,8 @@ class Befriend(_Mutual, kw_only=True):
 class Unfriend(_Mutual, kw_only=True):
     """`user` and `friend` are no longer friends."""
 
+    off: ClassVar[bool] = True
+
 
 class Follow(_Directed, kw_only=True):
     """`user` follows `friend`."""
@@ -127,6 +132,8 @@ class Follow(_Directed, kw_only=True):
 
 class Unfollow(_Directed, kw_only=True):
     """`user` no longer follows `friend`."""
+
+    off: ClassVar[bool] = True
 
 
 AnyEvent = Like | Unlike | View | Share | Unshare | Befriend | Unfriend | Follow | Unfollow
@@ -175,6 +182,29 @@ def check(event: Event) -> None:
             _check_other(user, friend, "$.friend")
         case _ByUser(user=user, item=item):
             _check_ids({"$.user": user, "$.item": item})
+
+
+def ids(events: Sequence[Event]) -> list[str]:
+    """List all ids that events of one topic name."""
+    match events[0]:
+        case _ByUser():
+            named = [event.user for event in events] + [event.item for event in events]
+            if isinstance(events[0], Share | Unshare):
+                named += [recipient for event in events for recipient in event.to or ()]
+            return named
+        case _:
+            return [event.user for event in events] + [event.friend for event in events]
+
+
+def is_on_oneself(event: Event) -> bool:
+    """Tell whether the users of `event` are one and the same."""
+    match event:
+        case Share(user=user, to=to) | Unshare(user=user, to=to):
+            return to is not None and user in to
+        case _Edge(user=user, friend=friend):
+            return user == friend
+        case _:
+            return False
 
 
 def _check_ids(named: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ DAY = 24 * HOUR
 FEED_SIZE_LIMIT = 127  # the 129th entry would cost a sorted set its compact encoding for good
 UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 LEAST_HALF_LIVES = 10  # an act is worth a thousandth when it is forgotten
+MOST_HALF_LIVES = 500  # strengths 2^500 apart still add up in a double
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,10 @@ class Policy:
                 raise PolicyError(f"{field.name} is {value}: give a positive number")
         if self.feed_size > FEED_SIZE_LIMIT:
             raise PolicyError(f"feed_size is {self.feed_size}: at most {FEED_SIZE_LIMIT}")
-        if self.horizon_ms < LEAST_HALF_LIVES * self.half_life_ms:
+        if not LEAST_HALF_LIVES <= self.horizon_ms / self.half_life_ms <= MOST_HALF_LIVES:
             raise PolicyError(
-                f"horizon_ms is {self.horizon_ms}: at least {LEAST_HALF_LIVES} half-lives "
-                f"({LEAST_HALF_LIVES * self.half_life_ms}); lengthen it or shorten half_life_ms"
+                f"horizon_ms is {self.horizon_ms}: {LEAST_HALF_LIVES} to {MOST_HALF_LIVES} times "
+                f"half_life_ms ({self.half_life_ms}); change one or the other"
             )
 
     @property

@@ -1,0 +1,132 @@
+"""Events as columns of rows, the shape in which they reach a shard.
+
+A row is one write of one register: a share with three friends by name is three rows, a friendship
+is two, one from either end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.decay import contribution, view_weight
+from models.events import Befriend, Unfriend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from models.events import Event, Share, View
+    from models.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Columns of equal length; `register` is 2 * at + off, `score` the contribution in digits."""
+
+    kind: list[str]  # like, share, direct, view, friend, follow
+    who: list[str]  # actor, sender, viewer; the end whose circle changes
+    item: list[str]  # "" for an edge
+    other: list[str]  # recipient, friend; "" for all else
+    register: list[int]
+    score: list[str]  # effective time of the one act, ms; "" for an edge
+    offset: list[int]
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.kind)
+
+
+def rows(topic: str, events: Sequence[Event], offsets: Sequence[int], policy: Policy) -> Rows:
+    """Lay the events of one topic out as rows; `offsets` are those of their records."""
+    return _LAYOUTS[topic](events, list(offsets), policy)
+
+
+def _registers(events: Sequence[Event]) -> list[int]:
+    return [2 * event.at + event.off for event in events]
+
+
+def _likes(events: Sequence[Event], offsets: list[int], policy: Policy) -> Rows:
+    at = np.array([event.at for event in events], dtype=np.int64)
+    score = contribution(at, policy.like_weight, policy.half_life_ms)
+    return Rows(
+        kind=["like"] * len(events),
+        who=[event.user for event in events],
+        item=[event.item for event in events],
+        other=[""] * len(events),
+        register=_registers(events),
+        score=list(map(str, score.tolist())),
+        offset=offsets,
+    )
+
+
+def _views(events: Sequence[View], offsets: list[int], policy: Policy) -> Rows:
+    at = np.array([event.at for event in events], dtype=np.float64)
+    completion = np.array([event.completion for event in events], dtype=np.float64)  # None is NaN
+    dwell_ms = np.array([event.dwell_ms for event in events], dtype=np.float64)
+    weight = view_weight(completion, dwell_ms, policy)
+    score = at + policy.trending_half_life_ms * np.log2(weight)
+    return Rows(
+        kind=["view"] * len(events),
+        who=[event.user for event in events],
+        item=[event.item for event in events],
+        other=[""] * len(events),
+        register=_registers(events),
+        score=list(map(repr, score.tolist())),
+        offset=offsets,
+    )
+
+
+def _shares(events: Sequence[Share], offsets: list[int], policy: Policy) -> Rows:
+    flat = [
+        (event, offset, recipient)
+        for event, offset in zip(events, offsets, strict=True)
+        for recipient in event.to or ("",)
+    ]
+    at = np.array([event.at for event, _, _ in flat], dtype=np.int64)
+    weight = np.array(
+        [policy.direct_weight if to else policy.share_weight for _, _, to in flat], dtype=np.float64
+    )
+    score = contribution(at, weight, policy.half_life_ms)
+    return Rows(
+        kind=["direct" if recipient else "share" for _, _, recipient in flat],
+        who=[event.user for event, _, _ in flat],
+        item=[event.item for event, _, _ in flat],
+        other=[recipient for _, _, recipient in flat],
+        register=_registers([event for event, _, _ in flat]),
+        score=list(map(str, score.tolist())),
+        offset=[offset for _, offset, _ in flat],
+    )
+
+
+def _friendships(events: Sequence[Event], offsets: list[int], policy: Policy) -> Rows:
+    del policy  # an edge has no weight
+    flat = [
+        (event, offset, end)
+        for event, offset in zip(events, offsets, strict=True)
+        for end in _ends(event)
+    ]
+    return Rows(
+        kind=[end[0] for _, _, end in flat],
+        who=[end[1] for _, _, end in flat],
+        item=[""] * len(flat),
+        other=[end[2] for _, _, end in flat],
+        register=_registers([event for event, _, _ in flat]),
+        score=[""] * len(flat),
+        offset=[offset for _, offset, _ in flat],
+    )
+
+
+def _ends(event: Event) -> list[tuple[str, str, str]]:
+    if isinstance(event, Befriend | Unfriend):
+        return [("friend", event.user, event.friend), ("friend", event.friend, event.user)]
+    return [("follow", event.user, event.friend)]
+
+
+_LAYOUTS: dict[str, Callable[..., Rows]] = {
+    "likes": _likes,
+    "views": _views,
+    "shares": _shares,
+    "friendships": _friendships,
+}

@@ -1,0 +1,77 @@
+"""What cannot be applied goes to the dead letters: the raw value, and in headers why."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from models.events import DEAD_LETTERS
+from streams.clock import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from faust.types.tuples import TP
+
+    from models.decoding import Reject
+    from streams.settings import Settings
+
+PAUSE_S = 1.0
+
+log = structlog.get_logger()
+
+
+class DeadLetters:
+    """The dead-letter topic, as a worker writes to it; a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.topic(DEAD_LETTERS)
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka, enable_idempotence=True, acks="all", linger_ms=5
+        )
+
+    async def __aenter__(self) -> DeadLetters:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def send(self, tp: TP, rejects: Sequence[Reject]) -> None:
+        """Deliver `rejects` of partition `tp`, however long it takes: none is ever lost."""
+        left = list(rejects)
+        while left:
+            outcomes = await asyncio.gather(
+                *[self._send(tp, reject) for reject in left], return_exceptions=True
+            )
+            failed = [
+                (reject, outcome)
+                for reject, outcome in zip(left, outcomes, strict=True)
+                if isinstance(outcome, KafkaError)
+            ]
+            left = [reject for reject, _ in failed]
+            if failed:
+                log.warning("dead letters away", left=len(left), error=repr(failed[0][1]))
+                await asyncio.sleep(PAUSE_S)
+
+    async def _send(self, tp: TP, reject: Reject) -> None:
+        record = reject.record
+        headers = {
+            "topic": tp.topic,
+            "partition": str(tp.partition),
+            "offset": str(record.offset),
+            "reason": reject.reason.value,
+            "path": reject.path,
+            "detail": reject.detail,
+            "time": str(now_ms()),
+        }
+        await self._producer.send_and_wait(
+            self._topic,
+            value=record.value,
+            key=record.key,
+            headers=[(name, text.encode()) for name, text in headers.items()],
+        )

@@ -1,0 +1,168 @@
+"""The write side of the shards: batches of rows go into every shard, in calls of a few ms."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import structlog
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import (
+    BusyLoadingError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as TimedOut
+
+from models.columns import Rows
+from models.decay import contribution
+from models.errors import GapError, StoreError
+from models.routing import route
+from streams.store import SCHEMA, explain
+
+if TYPE_CHECKING:
+    from models.policy import Policy
+    from streams.settings import Settings
+    from streams.store import Store
+
+STEP = 512  # units of work (signals) in one call: about 5 ms
+FEWEST_ROWS, MOST_ROWS = 16, 4_096  # rows sent in one call
+PATIENCE_S = (0.05, 2.0)  # first and longest pause while the store is away
+PASSING = (Disconnected, TimedOut, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The stretch of one partition's log that a batch covers: offsets `begin` to `next` - 1."""
+
+    topic: str  # without the prefix
+    partition: int
+    begin: int
+    next: int
+    log: str  # log id: topic id and cluster id
+    from_start: bool  # the log has nothing before `begin`
+
+    @property
+    def source(self) -> str:
+        """Name the partition, as the fence does."""
+        return f"{self.topic}:{self.partition}"
+
+
+class Shards:
+    """All shards of a deployment, as a worker writes to them."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._count = settings.shards
+        self._policy = numbers(settings.policy)
+        self._rows = [FEWEST_ROWS] * settings.shards
+
+    async def apply(self, rows: Rows, span: Span, at: int) -> int:
+        """Carry a batch into every shard, jobs included; give the work done (signals).
+
+        `at` is the greatest of the batch's valid events, the rows' own or not. Waits out a store
+        that is away. Raises GapError where a shard lacks what comes before the batch.
+        """
+        parts = route(rows, self._count)
+        work = await asyncio.gather(
+            *(self._apply(shard, *part, span, at) for shard, part in enumerate(parts))
+        )
+        return sum(work)
+
+    async def drain(self, shard: int) -> None:
+        """Finish the job that a worker left open in `shard`."""
+        policy = msgspec.msgpack.encode(self._policy)
+        while await self._call(shard, "drain", policy):
+            pass
+
+    async def _apply(self, shard: int, rows: Rows, own: list[bool], span: Span, at: int) -> int:
+        first, total, position, busy = 0, 0, -1, 1
+        while position < span.next or busy:
+            last = min(first + self._rows[shard], len(rows))
+            piece = self._encode(rows, own, slice(first, last), span, at)
+            position, busy, applied, work = await self._call(shard, "apply", piece)
+            total += work
+            self._pace(shard, applied, asked=last - first)
+            first = bisect_left(rows.offset, position, first)
+        return total
+
+    def _pace(self, shard: int, applied: int, *, asked: int) -> None:
+        """Ask next for about as many rows as a call got done, and more where it did them all."""
+        wanted = 2 * asked if applied == asked else applied + FEWEST_ROWS
+        self._rows[shard] = min(max(wanted, FEWEST_ROWS), MOST_ROWS)
+
+    def _encode(self, rows: Rows, own: list[bool], piece: slice, span: Span, at: int) -> bytes:
+        upto = span.next if piece.stop == len(rows) else rows.offset[piece.stop]
+        columns = {column.name: getattr(rows, column.name)[piece] for column in fields(Rows)}
+        return msgspec.msgpack.encode(
+            {
+                "source": span.source,
+                "begin": span.begin,
+                "next": upto,
+                "from_start": span.from_start,
+                "log": span.log,
+                "at": at,
+                "policy": self._policy,
+                "own": own[piece],
+                **columns,
+            }
+        )
+
+    async def _call(self, shard: int, function: str, blob: bytes) -> Any:
+        name = f"likewave_{SCHEMA}_{function}"
+        pause, longest = PATIENCE_S
+        while True:
+            try:
+                return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)  # type: ignore[misc,arg-type]  # redis-py types
+            except PASSING as error:
+                log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
+            except ResponseError as error:
+                raise _refusal(shard, error) from error
+            except RedisError as error:
+                raise StoreError(f"shard {shard}: {error}") from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
+
+
+def _refusal(shard: int, error: ResponseError) -> StoreError:
+    message = str(error)
+    if message.startswith("GAP"):
+        return GapError(f"shard {shard}: {message.removeprefix('GAP ')}")
+    if message.startswith("LOG"):
+        return StoreError(
+            f"shard {shard}: {message.removeprefix('LOG ')}; a recreated topic is another log: "
+            "flush the store and let the worker refill it"
+        )
+    return StoreError(f"shard {shard}: {explain(error)}")
+
+
+def numbers(policy: Policy) -> dict[str, Any]:
+    """Give the policy as the shard functions take it; bonuses are what a weight adds, in ms."""
+    bonus = {kind: _bonus(weight, policy.half_life_ms) for kind, weight in policy.weights.items()}
+    trending = {
+        kind: _bonus(policy.weights[kind], policy.trending_half_life_ms)
+        for kind in ("like", "share")
+    }
+    return {
+        "half_life": policy.half_life_ms,
+        "trending_half_life": policy.trending_half_life_ms,
+        "horizon": policy.horizon_ms,
+        "feed_size": policy.feed_size,
+        "acts_kept": policy.acts_kept,
+        "direct_kept": policy.direct_kept,
+        "bonus": bonus,
+        "trending_bonus": trending,
+        "step": STEP,
+    }
+
+
+def _bonus(weight: float, half_life_ms: int) -> int:
+    return int(contribution(np.array([0]), weight, half_life_ms)[0])

@@ -1,0 +1,107 @@
+"""The read side of the shards: pages, and the snapshots that an audit compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.routing import shard_of
+from streams.store import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One act that put an item into a feed."""
+
+    kind: str  # like, share, direct
+    who: str
+    at: int  # Unix ms
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of a feed, with its newest proofs first."""
+
+    item: str
+    score: int  # effective time, Unix ms
+    proofs: list[Proof]
+    proofs_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one shard held at one moment."""
+
+    fences: dict[tuple[str, int], int]  # (topic without prefix, partition) -> next offset
+    stream_time: int  # Unix ms, 0 when nothing was applied
+    busy: bool  # a job is open: feeds are not complete yet
+    feeds: dict[str, list[tuple[str, int]]]  # user -> (item, effective time), best first
+    floors: dict[str, int]  # user -> score at or below which the feed may lack entries
+
+
+def fence_key(shard: int) -> str:
+    """Name the key that every call of a shard declares."""
+    return f"fence:{{{shard}}}"
+
+
+async def page(
+    store: Store, shards: int, user: str, *, limit: int = 20, proofs: int = 3
+) -> list[Entry]:
+    """Read the top of a user's feed, best first; empty for a user nobody has acted for."""
+    found = await _read(store, "page", shard_of(user, shards), user, limit, proofs)
+    return [
+        Entry(item, int(score), [Proof(kind, who, int(at)) for kind, who, at in newest], total)
+        for item, score, total, newest in found
+    ]
+
+
+async def snapshot(store: Store, shard: int, users: Sequence[str]) -> Snapshot:
+    """Read the feeds of `users`, all at home in `shard`, and the shard's position: one moment."""
+    fields, busy, found = await _read(store, "snapshot", shard, *users)
+    fence = dict(zip(fields[::2], fields[1::2], strict=True))
+    return Snapshot(
+        fences=_positions(fence),
+        stream_time=int(fence.get("time", 0)),
+        busy=bool(busy),
+        feeds={
+            user: [(item, int(score)) for item, score in zip(flat[::2], flat[1::2], strict=True)]
+            for user, (flat, _) in zip(users, found, strict=True)
+        },
+        floors={user: int(low) for user, (_, low) in zip(users, found, strict=True) if low},
+    )
+
+
+async def fences(store: Store, shard: int) -> dict[str, tuple[int, str, int]]:
+    """Read a shard's position: `<topic>:<partition>` -> next offset, log id, last event time."""
+    fence: dict[str, str] = await store.hgetall(fence_key(shard))  # type: ignore[misc]  # redis-py types
+    fence.pop("time", None)
+    return {source: _fence(value) for source, value in fence.items()}
+
+
+async def is_busy(store: Store, shard: int) -> bool:
+    """Tell whether a job is open in `shard`."""
+    return bool(await store.exists(f"job:{{{shard}}}"))
+
+
+def _fence(value: str) -> tuple[int, str, int]:
+    position, log, at = value.split()
+    return int(position), log, int(at)
+
+
+def _positions(fence: dict[str, str]) -> dict[tuple[str, int], int]:
+    positions = {}
+    for source, value in fence.items():
+        topic, colon, partition = source.rpartition(":")
+        if colon:
+            positions[topic, int(partition)] = _fence(value)[0]
+    return positions
+
+
+async def _read(store: Store, function: str, shard: int, *arguments: Any) -> Any:
+    name = f"likewave_{SCHEMA}_{function}"
+    return await store.fcall_ro(name, 1, fence_key(shard), *arguments)  # type: ignore[misc]  # redis-py types

@@ -1,0 +1,145 @@
+"""The Redis or Valkey that holds the feeds: connections, and what it must be like."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+
+from models.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streams.settings import Settings
+
+SCHEMA = "1"  # of the layout and the functions: feeds.lua, library likewave_1
+LIBRARY = Path(__file__).with_name("feeds.lua")
+CONNECT_S = 1.0
+OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may take seconds
+
+Store = Redis
+
+
+def connect(settings: Settings) -> Store:
+    """Make a client of the store; nothing is sent twice, since only `apply` can bear it."""
+    return Redis.from_url(
+        settings.redis,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_S,
+        socket_timeout=OPERATION_S,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Store]:
+    """Connect, and turn what the store says into a StoreError that a person understands."""
+    store = connect(settings)
+    try:
+        yield store
+    except (AuthenticationError, AuthorizationError) as error:
+        raise StoreError(
+            f"the store refuses these credentials ({error}): mend LIKEWAVE_REDIS"
+        ) from error
+    except ResponseError as error:
+        raise StoreError(explain(error)) from error
+    except (RedisError, OSError) as error:
+        raise StoreError(
+            f"no Redis at {address(settings.redis)} ({error}): start it with `likewave up`, "
+            "or set LIKEWAVE_REDIS"
+        ) from error
+    finally:
+        await store.aclose()
+
+
+def address(url: str) -> str:
+    """Give a store's URL without user and password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def explain(error: ResponseError) -> str:
+    """Say what an answer of the store means for a person."""
+    if "Function not found" in str(error):
+        return "the shard functions are not in this store: start a worker, it loads them"
+    if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
+        return f"the store refuses these credentials ({error}): mend LIKEWAVE_REDIS"
+    return f"the store answers: {error}"
+
+
+async def prepare(store: Store, settings: Settings) -> None:
+    """Load the functions and record the policy; raise StoreError where the store is not fit."""
+    await _check_memory(store)
+    await _load_functions(store)
+    await _check_schema(store)
+    for shard in range(settings.shards):
+        await _record_policy(store, settings, shard)
+
+
+async def _check_memory(store: Store) -> None:
+    info: dict[str, Any] = await store.info("memory")
+    if (policy := info.get("maxmemory_policy")) != "noeviction":
+        raise StoreError(
+            f"maxmemory-policy is {policy}: the store would drop feeds at will; "
+            "CONFIG SET maxmemory-policy noeviction"
+        )
+
+
+async def _load_functions(store: Store) -> None:
+    code = LIBRARY.read_text("utf-8")
+    name = f"likewave_{SCHEMA}"
+    found: Any = await store.function_list(library=name, withcode=True)
+    if not found:
+        await store.function_load(code)
+        return
+    loaded = dict(zip(found[0][::2], found[0][1::2], strict=True))["library_code"]
+    if loaded != code:
+        raise StoreError(
+            f"library {name} in the store is another build (sha1 {_sha1(loaded)}) than this "
+            f"worker's ({_sha1(code)}): run matching versions, or stop all workers and "
+            f"FUNCTION DELETE {name}"
+        )
+
+
+def _sha1(code: str) -> str:
+    return hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+async def _check_schema(store: Store) -> None:
+    await store.set("likewave:schema", SCHEMA, nx=True)
+    if (schema := await store.get("likewave:schema")) != SCHEMA:
+        raise StoreError(
+            f"the feeds in the store have schema {schema}, this version reads {SCHEMA}: "
+            "run the matching version, or flush the store and let the worker refill it"
+        )
+
+
+def recorded(settings: Settings) -> dict[str, str]:
+    """Give the numbers that are part of stored scores, as a shard records them."""
+    return {name: str(value) for name, value in asdict(settings.policy).items()} | {
+        "shards": str(settings.shards)
+    }
+
+
+async def _record_policy(store: Store, settings: Settings, shard: int) -> None:
+    key, mine = f"policy:{{{shard}}}", recorded(settings)
+    theirs: dict[str, str] = await store.hgetall(key)  # type: ignore[misc]  # redis-py types
+    if not theirs:
+        await store.hset(key, mapping=mine)  # type: ignore[misc,arg-type]  # redis-py types
+        return
+    differing = [name for name in mine if mine[name] != theirs.get(name)]
+    if differing:
+        listed = ", ".join(f"{name} {theirs.get(name)} -> {mine[name]}" for name in differing)
+        raise StoreError(
+            f"shard {shard} was filled under another policy ({listed}): its scores would mix; "
+            "run with the old numbers, or flush the store and let the worker refill it"
+        )

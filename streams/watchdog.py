@@ -1,0 +1,89 @@
+"""The watchdog: ends a worker whose shards fell behind what they held, or no longer move."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from models.errors import BrokerError
+from streams import reader
+from streams.agents import SESSION_S
+
+if TYPE_CHECKING:
+    import faust
+    from faust.types.tuples import TP
+
+    from streams.agents import Tally
+    from streams.feeds import Shards
+    from streams.fences import Fences
+    from streams.settings import Settings
+    from streams.store import Store
+
+PERIOD_S = 1.0
+STUCK_S = max(15.0, 2 * SESSION_S)
+REPORT_S = 10.0
+
+log = structlog.get_logger()
+
+
+class Watchdog:
+    """Looks once a second at the fences, the log's ends and the jobs of all shards."""
+
+    def __init__(
+        self, app: faust.App, fences: Fences, shards: Shards, store: Store, settings: Settings
+    ) -> None:
+        self._app = app
+        self._fences = fences
+        self._shards = shards
+        self._store = store
+        self._settings = settings
+        self._moved: dict[TP, tuple[int, float]] = {}  # fence, and when it was last seen to move
+
+    async def run(self, tally: Tally) -> None:
+        """Watch until something is wrong; raises StoreError or BrokerError then."""
+        reported, before = time.monotonic(), 0
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            try:
+                await self._look()
+            except (RedisError, OSError) as error:
+                log.warning("store away", error=str(error))
+            now = time.monotonic()
+            if now - reported >= REPORT_S and tally.events > before:
+                rate = (tally.events - before) / (now - reported)
+                log.info("progress", events=tally.events, rate=round(rate), rejects=tally.rejects)
+                reported, before = now, tally.events
+
+    async def _look(self) -> None:
+        assigned = self._app.consumer.assignment()
+        fences = await self._fences.read(assigned)
+        for shard in range(self._settings.shards):
+            if await reader.is_busy(self._store, shard):
+                await self._shards.drain(shard)
+        if assigned and not self._app.rebalancing:
+            self._check_motion(fences, await self._ends(assigned))
+
+    async def _ends(self, assigned: set[TP]) -> dict[TP, int]:
+        try:
+            return dict(await self._app.consumer.highwaters(*assigned))
+        except Exception as error:  # noqa: BLE001 - away or rebalancing: aiokafka raises what it likes
+            log.warning("broker away", error=repr(error))
+            return {}
+
+    def _check_motion(self, fences: dict[TP, int], ends: dict[TP, int]) -> None:
+        now = time.monotonic()
+        for tp, fence in fences.items():
+            last, since = self._moved.get(tp, (-1, now))
+            if fence != last or fence >= ends.get(tp, 0):
+                self._moved[tp] = (fence, now)
+            elif now - since > STUCK_S:
+                raise BrokerError(
+                    f"{tp.topic}:{tp.partition}: {ends[tp] - fence} events wait at offset {fence} "
+                    f"and none was applied for {STUCK_S:.0f} s; the worker starts again"
+                )
+        for gone in set(self._moved) - set(fences):
+            del self._moved[gone]

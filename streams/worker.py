@@ -1,0 +1,83 @@
+"""The worker: checks what it needs, carries batches until told to stop, crashes loudly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from models.errors import LikewaveError, StoreError
+from models.events import TOPICS
+from streams import store, topics
+from streams.agents import Carrier, Tally, create_app
+from streams.dead_letters import DeadLetters
+from streams.feeds import Shards
+from streams.fences import Fences
+from streams.transport import check_internals
+from streams.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    import faust
+
+    from streams.agents import Lanes
+    from streams.settings import Settings
+
+FINISH_S = 3.0  # for the batches in hand, when asked to stop
+LEAVE_S = 1.5  # for leaving the group
+
+log = structlog.get_logger()
+
+
+async def work(settings: Settings) -> None:
+    """Run one worker until SIGTERM or Ctrl-C; raise LikewaveError where it cannot go on."""
+    check_internals()
+    gc.set_threshold(200_000, 20, 100)  # batches are many objects and no cycles
+    await topics.ensure(settings)
+    log_ids = await topics.log_ids(settings, TOPICS)
+    async with store.opened(settings) as feeds, DeadLetters(settings) as dead_letters:
+        await store.prepare(feeds, settings)
+        shards, fences = Shards(feeds, settings), Fences(feeds, settings, log_ids)
+        carrier = Carrier(settings, shards, fences, dead_letters, Tally())
+        app, lanes = create_app(settings, carrier)
+        watchdog = Watchdog(app, fences, shards, feeds, settings)
+        await _run(app, lanes, watchdog.run(carrier.tally))
+
+
+async def _run(app: faust.App, lanes: Lanes, watch: Any) -> None:
+    stop = _stop_signal()
+    await app.start()
+    log.info("worker started")
+    watching = asyncio.create_task(watch, name="watchdog")
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(_crash(app)), watching]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        await lanes.close(FINISH_S)
+    for task in waits:
+        task.cancel()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(app.stop(), LEAVE_S)
+    if app.crash_reason is not None:
+        raise _reason(app.crash_reason) from app.crash_reason
+    if watching.done() and not watching.cancelled():
+        watching.result()
+    log.info("worker stopped")
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _crash(app: faust.App) -> None:
+    while app.crash_reason is None:
+        await asyncio.sleep(0.1)
+
+
+def _reason(error: BaseException) -> LikewaveError:
+    return error if isinstance(error, LikewaveError) else StoreError(f"worker crashed: {error!r}")
