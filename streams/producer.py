@@ -1,0 +1,199 @@
+"""Publishes events in bulk: idempotent, acknowledged by all replicas, in order for every key.
+
+    events -> records -> one open batch per partition -> at most one on the way and one waiting
+
+aiokafka gives each batch its sequence number when it takes it out of the partition's queue, holds
+the partition while a batch is on the way, and puts a batch that must be sent again in front of the
+queue: so order and idempotence hold for whole batches as for single records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.partitioner import murmur2
+
+from models.errors import BrokerError
+from models.events import encode
+from streams.kafka import explained
+from streams.topics import partition_counts
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from aiokafka.producer.message_accumulator import BatchBuilder
+    from aiokafka.structs import RecordMetadata
+
+    from models.events import Event
+    from streams.settings import Settings
+
+BATCH_BYTES = 65_536  # about 700 events; larger batches gained nothing
+PATIENCE_S = 30.0  # for an acknowledgement: brokers restart and leaders change within that time
+LEAVE_S = 1.0  # to say goodbye to a broker that does not answer
+KEYS_REMEMBERED = 100_000  # hashing a key in Python costs more than all the rest of a record
+
+
+class Record(NamedTuple):
+    """Bytes for a topic (without the prefix); the key decides the partition."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many records were handed over, and how many Kafka has acknowledged."""
+
+    published: int = 0
+    acknowledged: int = 0
+
+    @property
+    def unconfirmed(self) -> int:
+        """Give the number of those that may or may not be in the log."""
+        return self.published - self.acknowledged
+
+
+class Producer:
+    """A context in which events are published; the topics must exist.
+
+    What fails is raised as a BrokerError with the counts, and ends the publishing: what came behind
+    a lost batch would be out of order.
+    """
+
+    def __init__(self, settings: Settings, *, patience_s: float = PATIENCE_S) -> None:
+        self._settings = settings
+        self._patience_s = patience_s
+        self._partitions: dict[str, int] = {}
+        self._open: dict[tuple[str, int], BatchBuilder] = {}
+        self._underway: set[Future[RecordMetadata]] = set()
+        self._published = 0
+        self._acknowledged = 0
+        self._failure: BaseException | None = None
+
+    async def __aenter__(self) -> Self:
+        self._partitions = await partition_counts(self._settings)
+        self._kafka = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=round(self._patience_s * 1000),
+        )
+        try:
+            with explained(self._settings):
+                await self._kafka.start()
+        except BrokerError:
+            await self._kafka.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                await self.flush()
+        finally:
+            await self._close()
+
+    @property
+    def counts(self) -> Counts:
+        """Count what was handed over and acknowledged until now."""
+        return Counts(self._published, self._acknowledged)
+
+    async def publish(self, events: Iterable[Event]) -> None:
+        """Hand `events` over, and return once the last is on its way; waits while Kafka is busy."""
+        await self.publish_raw(
+            Record(event.topic, event.key.encode(), encode(event)) for event in events
+        )
+
+    async def publish_raw(self, records: Iterable[Record]) -> None:
+        """Hand over `records` as they are, whether they are events or not; like `publish`."""
+        for topic, key, value in records:
+            place = topic, hashed(key) % self._partitions[topic]
+            self._published += 1
+            while not self._batch(place).append(timestamp=None, key=key, value=value):
+                await self._send(place)
+        for place in list(self._open):
+            await self._send(place)
+
+    async def flush(self) -> None:
+        """Wait until all that was handed over is acknowledged."""
+        if self._underway:
+            await asyncio.wait(self._underway, timeout=self._patience_s)
+        if self._underway and self._failure is None:
+            self._failure = KafkaTimeoutError()
+        self._raise_failure()
+
+    def _batch(self, place: tuple[str, int]) -> BatchBuilder:
+        batch = self._open.get(place)
+        if batch is None:
+            batch = self._open[place] = self._kafka.create_batch()
+        return batch
+
+    async def _send(self, place: tuple[str, int]) -> None:
+        self._raise_failure()
+        batch = self._open.pop(place)
+        batch.close()
+        topic, partition = place
+        try:
+            sent = await self._kafka.send_batch(
+                batch, self._settings.topic(topic), partition=partition
+            )
+        except KafkaError as error:
+            self._failure = error
+            self._raise_failure()
+        self._underway.add(sent)
+        sent.add_done_callback(partial(self._on_answer, batch.record_count()))
+
+    def _on_answer(self, records: int, sent: Future[RecordMetadata]) -> None:
+        self._underway.discard(sent)
+        if sent.cancelled():
+            return
+        if error := sent.exception():
+            self._failure = self._failure or error
+        else:
+            self._acknowledged += records
+
+    def _raise_failure(self) -> None:
+        if self._failure is None:
+            return
+        reason = (
+            f"did not acknowledge for {self._patience_s:g} s"
+            if isinstance(self._failure, KafkaTimeoutError)
+            else f"refused a batch ({self._failure})"
+        )
+        raise BrokerError(
+            f"Kafka at {self._settings.kafka} {reason}: {self._acknowledged} events are "
+            f"acknowledged, {self.counts.unconfirmed} may be lost; publish again from there "
+            "(a repeated event does no harm)"
+        ) from self._failure
+
+    async def _close(self) -> None:
+        if not self._underway:
+            await self._kafka.stop()
+            return
+        # `stop` would wait for ever on a broker that is gone, and its sender would try for ever.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self._kafka._sender.close()  # noqa: SLF001  aiokafka is pinned exactly
+        await self._kafka.client.close()
+        self._kafka._closed = True  # noqa: SLF001  as `stop` would have left it
+
+
+@lru_cache(KEYS_REMEMBERED)
+def hashed(key: bytes) -> int:
+    """Hash `key` as Kafka's default partitioner does, so that all clients agree."""
+    return int(murmur2(key)) & 0x7FFFFFFF
