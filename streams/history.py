@@ -119,14 +119,16 @@ class History:
             await self._read(unread)
 
     async def _ends(self) -> dict[tuple[str, int], int]:
-        offsets = await self._consumer.end_offsets(list(map(self._address, self.partitions)))
+        with explained(self._settings):
+            offsets = await self._consumer.end_offsets(list(map(self._address, self.partitions)))
         return {name: offsets[self._address(name)] for name in self.partitions}
 
     async def _read(self, ends: Fences, progress: Progress = unheard) -> None:
         parts = {name: self.partitions[name] for name in ends}
         total = sum(end - parts[name].begin for name, end in ends.items())
         while unread := [name for name, end in ends.items() if parts[name].position < end]:
-            await self._take(unread)
+            with explained(self._settings):
+                await self._take(unread)
             done = sum(part.position - part.begin for part in parts.values())
             progress("reading", min(done, total), total)
 
@@ -196,10 +198,10 @@ async def opened(settings: Settings) -> AsyncIterator[History]:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    with explained(settings):
-        try:
+    try:
+        with explained(settings):
             await consumer.start()
-            consumer.assign([TopicPartition(settings.topic(topic), n) for topic, n in starts])
-            yield History(consumer, settings, starts)
-        finally:
-            await consumer.stop()
+        consumer.assign([TopicPartition(settings.topic(topic), number) for topic, number in starts])
+        yield History(consumer, settings, starts)
+    finally:
+        await consumer.stop()
