@@ -43,10 +43,8 @@ STORE_OPTIONS = {
 class Broker(Server):
     """One Kafka node, broker and controller in one; `libs` holds the jars."""
 
-    name = "broker"
-
     def __init__(self, data_dir: Path, *, port: int | None = None, libs: Path = LIBS) -> None:
-        super().__init__(data_dir, port=port)
+        super().__init__("broker", data_dir, port)
         self._libs = libs.absolute()
         self._properties = self.data_dir / "server.properties"
         self._log_dir = self.data_dir / "topics"
@@ -98,12 +96,10 @@ class Broker(Server):
 class Store(Server):
     """One Valkey server; `options` are added to its command line."""
 
-    name = "store"
-
     def __init__(
         self, data_dir: Path, *, port: int | None = None, options: Mapping[str, str] = NOTHING
     ) -> None:
-        super().__init__(data_dir, port=port)
+        super().__init__("store", data_dir, port)
         self._options = {**STORE_OPTIONS, **options}
 
     @property

@@ -1,0 +1,139 @@
+"""The local stack of a folder: broker, store and workers, started together and kept running.
+
+.likewave/  stack.json       where the running stack is: every command in the folder reads it
+            lock             held while a stack runs; the system frees it with the process
+            broker/ store/   their data and their logs
+            worker-1.log …   what the workers say
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import sys
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from models.errors import StackError
+from streams import topics
+from streams.child import Child
+from streams.local import Broker, Store
+from streams.settings import DATA_DIR, STACK_FILE, load
+from streams.supervisor import supervised, together
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+
+    from streams.server import Server
+    from streams.settings import Settings
+
+LOCK_FILE = DATA_DIR / "lock"
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What a person may choose; `overrides` are fields of Settings, ports are free ones by default.
+
+    A server named in `overrides` or in the environment is used instead of one of our own.
+    """
+
+    workers: int = 1
+    kafka_port: int | None = None
+    redis_port: int | None = None
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+
+class Worker(Child):
+    """A worker of this folder's stack, as a process of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"worker-{number}", DATA_DIR / f"worker-{number}.log")
+
+    def command(self) -> Sequence[str]:
+        """Give the command that a person would type."""
+        return [sys.executable, "-m", "streams.cli", "worker"]
+
+
+async def up(options: StackOptions, say: Callable[[str], None]) -> None:
+    """Run the stack until Ctrl-C or SIGTERM; `say` tells a person what happens."""
+    end = asyncio.Event()
+    for number in END_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, end.set)
+    async with local_stack(options, say) as settings:
+        say(f"broker {settings.kafka}, store {settings.redis}, workers: {options.workers}")
+        say(f"Data and logs are in {DATA_DIR}/ and stay there. Ctrl-C ends the stack.")
+        await end.wait()
+    say("The stack has ended.")
+
+
+@asynccontextmanager
+async def local_stack(options: StackOptions, say: Callable[[str], None]) -> AsyncIterator[Settings]:
+    """Run broker, store and workers of this folder, and give the settings that reach them.
+
+    Raises StackError where a stack is running already or cannot start, and what `topics.ensure`
+    raises.
+    """
+    with _claimed_folder(), ExitStack() as running:
+        settings, servers = _start_servers(load(**options.overrides), options, running)
+        if options.workers > settings.partitions:
+            raise StackError(
+                f"{options.workers} workers share {settings.partitions} partitions: "
+                "start fewer workers, or set LIKEWAVE_PARTITIONS before the topics exist"
+            )
+        await topics.ensure(settings)
+        workers = [Worker(number) for number in range(1, options.workers + 1)]
+        with _published(settings):
+            async with together(workers), supervised([*servers, *workers], say):
+                yield settings
+
+
+def _start_servers(
+    settings: Settings, options: StackOptions, running: ExitStack
+) -> tuple[Settings, list[Server]]:
+    servers: list[Server] = []
+    found: dict[str, str] = {}
+    if "kafka" not in settings.model_fields_set:
+        broker = running.enter_context(Broker(DATA_DIR / "broker", port=options.kafka_port))
+        servers.append(broker)
+        found["kafka"] = broker.address
+    if "redis" not in settings.model_fields_set:
+        store = running.enter_context(Store(DATA_DIR / "store", port=options.redis_port))
+        servers.append(store)
+        found["redis"] = store.url
+    return settings.model_copy(update=found), servers
+
+
+@contextmanager
+def _claimed_folder() -> Iterator[None]:
+    try:
+        DATA_DIR.mkdir(exist_ok=True)
+        lock = LOCK_FILE.open("a+")
+    except OSError as error:
+        raise StackError(f"cannot write to {DATA_DIR.absolute()}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError(
+                f"a stack is running in this folder already ({STACK_FILE}): use it or end it first"
+            ) from error
+        STACK_FILE.unlink(missing_ok=True)  # left by a stack that was killed
+        yield
+
+
+@contextmanager
+def _published(settings: Settings) -> Iterator[None]:
+    known = settings.model_dump(mode="json", exclude={"policy_file"})  # `policy` is what it says
+    draft = STACK_FILE.with_suffix(".draft")
+    draft.touch(mode=0o600)  # a URL may hold a password
+    draft.write_text(json.dumps({"pid": os.getpid(), "settings": known}, indent=2))
+    draft.replace(STACK_FILE)
+    try:
+        yield
+    finally:
+        STACK_FILE.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""Children that end with an error are started again, each time a little later, and with a word."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from models.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from streams.child import Child
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+HEALTHY_S = 60.0  # a child that ran this long begins again with the first pause
+POLL_S = 0.1
+
+
+@asynccontextmanager
+async def together(children: Sequence[Child]) -> AsyncIterator[None]:
+    """Start children, and in the end stop them all at the same time."""
+    try:
+        for child in children:
+            child.start()
+        yield
+    finally:
+        await asyncio.gather(*(asyncio.to_thread(child.stop) for child in children))
+
+
+@asynccontextmanager
+async def supervised(children: Sequence[Child], say: Callable[[str], None]) -> AsyncIterator[None]:
+    """Keep started children running; `say` tells a person what happened to whom."""
+    tasks = [asyncio.create_task(keep(child, say)) for child in children]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def keep(child: Child, say: Callable[[str], None]) -> None:
+    """Start a child again whenever it ends with an error; return once it leaves without one."""
+    pause_s, started = FIRST_PAUSE_S, time.monotonic()
+    while code := await _end_of(child):
+        if time.monotonic() - started > HEALTHY_S:
+            pause_s = FIRST_PAUSE_S
+        say(f"{child.name} {_ended(code)}: {child.last_words()}; starts again in {pause_s:g} s")
+        await asyncio.sleep(pause_s)
+        pause_s, started = min(2 * pause_s, LONGEST_PAUSE_S), time.monotonic()
+        try:
+            child.start()
+        except StackError as error:
+            say(str(error))
+    say(f"{child.name} has left")
+
+
+async def _end_of(child: Child) -> int:
+    while (code := child.exit_code) is None:  # noqa: ASYNC110  a process sets no event
+        await asyncio.sleep(POLL_S)
+    return code
+
+
+def _ended(code: int) -> str:
+    return (
+        f"ended with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
+    )
