@@ -20,7 +20,8 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     due:{s}                    zset  acts and views keys -> a time no later than their oldest entry
     job:{s}                    list  slices of the one fan-out too large for a call, still to do
     fence:{s}                  hash  <topic>:<partition> -> next offset, log id, last event time;
-                                     time -> stream time, the greatest `at` applied
+                                     time -> stream time, the greatest `at` applied;
+                                     work -> signals and retractions so far, for the curious
 
 Redis does not roll back: a call checks everything before its first write. Scores of feeds are
 whole milliseconds written as digits, which keeps 120 of them in the compact encoding.
@@ -349,7 +350,8 @@ local function least(key)
   return member, register
 end
 
--- Write a register of acts; `wrote`, the `at` it was on before, and what it displaced.
+-- Write a register of acts; give whether it changed, the `at` it was on before (0 when there is no
+-- telling, since it may have been on and forgotten), and what it displaced.
 local function write(name, kept, item, register)
   local key = 'acts' .. tag .. name
   local before = tonumber(call('ZSCORE', key, item) or nil)
@@ -358,15 +360,14 @@ local function write(name, kept, item, register)
   if before then return true, before % 2 == 0 and before / 2 or nil end
   local count = call('ZCARD', key)
   if count == 1 then call('ZADD', 'due' .. here, digits(floor(register / 2)), name) end
-  if count <= kept then return true end
+  if count <= kept then return true, 0 end
   local victim, was = least(key)
   call('ZREM', key, victim)
-  return victim ~= item, nil, was % 2 == 0 and victim ~= item and { item = victim, at = was / 2 } or nil
+  return victim ~= item, 0, was % 2 == 0 and victim ~= item and { item = victim, at = was / 2 } or nil
 end
 
 local function withdraw(kind, actor, item, at)
-  call('ZREM', 'actors' .. tag .. kind .. ':' .. item, actor)
-  disengage(item, kind, at)
+  if call('ZREM', 'actors' .. tag .. kind .. ':' .. item, actor) == 1 then disengage(item, kind, at) end
   local fans = call('SMEMBERS', 'fans' .. tag .. actor)
   if #fans > 0 then spread('retract', { item = item, acts = acts_on(item) }, fans) end
 end
@@ -381,12 +382,13 @@ local function act(row, kind)
     call('ZADD', 'actors' .. tag .. kind .. ':' .. item, digits(at), actor)
     if row.own then
       local bonus = policy.trending_bonus[kind]
-      engage(item, kind, old and 0 or 1, at + bonus, old and old + bonus)
+      local counted = old and old > 0
+      engage(item, kind, counted and 0 or 1, at + bonus, counted and old + bonus)
     end
     local fans = call('SMEMBERS', 'fans' .. tag .. actor)
     if #fans > 0 then
       spread('signal', {
-        actor = actor, kind = kind, item = item, acts = acts_on(item), moved = old,
+        actor = actor, kind = kind, item = item, acts = acts_on(item), moved = old and old > 0,
         score = row.score, value = tonumber(row.score),
       }, fans)
     end
@@ -413,7 +415,7 @@ local function direct(row)
     if call('SISMEMBER', 'circle' .. tag .. user, sender) == 1 then
       work = work + 1
       signal({
-        item = item, acts = acts_on(item), moved = old, value = tonumber(row.score),
+        item = item, acts = acts_on(item), moved = old and old > 0, value = tonumber(row.score),
       }, user)
     end
   elseif old then
@@ -457,19 +459,12 @@ local function join(user, other)
   if #items > 0 then spread('settle', { user = user }, items) end
 end
 
+-- Every entry is looked at, since an act that put it there may be forgotten by now.
 local function part(user, other)
   call('SREM', 'circle' .. tag .. user, other)
   call('SREM', 'fans' .. tag .. other, user)
-  local items = {}
-  for _, item in ipairs(call('ZRANGE', 'feed' .. tag .. user, '0', '-1')) do
-    if call('ZSCORE', 'actors' .. tag .. 'like:' .. item, other)
-      or call('ZSCORE', 'actors' .. tag .. 'share:' .. item, other)
-      or call('ZSCORE', 'direct' .. tag .. item, user .. '|' .. other) then
-      items[#items + 1] = item
-    end
-  end
-  work = work + policy.feed_size / 4
-  spread('settle', { user = user }, items)
+  local items = call('ZRANGE', 'feed' .. tag .. user, '0', '-1')
+  if #items > 0 then spread('settle', { user = user }, items) end
 end
 
 local function edge(row, kind)
@@ -536,7 +531,7 @@ local function refuse(batch, fence)
   if id ~= batch.log then
     return 'LOG ' .. batch.source .. ' was filled from log ' .. id .. ', this is ' .. batch.log
   end
-  if tonumber(position) < batch.begin then
+  if tonumber(position) < batch.begin and not batch.from_start then
     return 'GAP ' .. batch.source .. ' is in the shard up to ' .. position
       .. ', the batch begins at ' .. digits(batch.begin)
   end
@@ -576,16 +571,18 @@ local function apply(keys, args)
   local refusal = refuse(batch, value)
   if refusal then return redis.error_reply(refusal) end
 
-  local position = value and tonumber(match(value, '^%d+')) or batch.begin
+  local position, at = match(value or '0 - 0', '^(%d+) %S+ (%d+)')
+  position, at = math.max(tonumber(position), batch.begin), math.max(tonumber(at), batch.at)
   if not drain() or position >= batch.next then
     return { position, call('EXISTS', 'job' .. here), 0, work }
   end
   local reached, applied = apply_rows(batch, position)
   if reached > position or not value then
     call('HSET', fence, batch.source,
-      digits(reached) .. ' ' .. batch.log .. ' ' .. digits(batch.at), 'time', digits(time))
+      digits(reached) .. ' ' .. batch.log .. ' ' .. digits(at), 'time', digits(time))
   end
   sweep()
+  if work > 0 then call('HINCRBY', fence, 'work', digits(work)) end
   return { reached, call('EXISTS', 'job' .. here), applied, work }
 end
 

@@ -57,12 +57,12 @@ class Span:
 
 
 class Shards:
-    """All shards of a deployment, as a worker writes to them."""
+    """All shards of a deployment, as a worker writes to them; `step` is the work of one call."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, *, step: int = STEP) -> None:
         self._store = store
         self._count = settings.shards
-        self._policy = numbers(settings.policy)
+        self._policy = numbers(settings.policy) | {"step": step}
         self._rows = [FEWEST_ROWS] * settings.shards
 
     async def apply(self, rows: Rows, span: Span, at: int) -> int:
@@ -160,7 +160,6 @@ def numbers(policy: Policy) -> dict[str, Any]:
         "direct_kept": policy.direct_kept,
         "bonus": bonus,
         "trending_bonus": trending,
-        "step": STEP,
     }
 
 

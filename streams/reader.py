@@ -79,8 +79,7 @@ async def snapshot(store: Store, shard: int, users: Sequence[str]) -> Snapshot:
 async def fences(store: Store, shard: int) -> dict[str, tuple[int, str, int]]:
     """Read a shard's position: `<topic>:<partition>` -> next offset, log id, last event time."""
     fence: dict[str, str] = await store.hgetall(fence_key(shard))  # type: ignore[misc]  # redis-py types
-    fence.pop("time", None)
-    return {source: _fence(value) for source, value in fence.items()}
+    return {source: _fence(value) for source, value in fence.items() if ":" in source}
 
 
 async def is_busy(store: Store, shard: int) -> bool:

@@ -1,0 +1,96 @@
+"""Feeds events straight into the shards of a real store, as a worker would, without a broker."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models import events
+from models.columns import rows
+from models.comparison import differences
+from models.decoding import decode
+from models.routing import shard_of
+from streams import reader, store
+from streams.feeds import STEP, Shards, Span
+from tests.cases import accounts, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from models.comparison import Difference
+    from streams.settings import Settings
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as a broker would hand it out."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+class Feeder:
+    """A log of `partitions` per topic, and the shards it has been carried into."""
+
+    def __init__(self, feeds: store.Store, settings: Settings, *, step: int = STEP) -> None:
+        self.store = feeds
+        self.settings = settings
+        self.shards = Shards(feeds, settings, step=step)
+        self.log: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+        self.history: list[events.Event] = []
+
+    async def feed(self, history: Iterable[events.Event], chance: random.Random) -> None:
+        """Append events to the log and carry them over in batches of any size, topics mixed."""
+        begins = {source: len(log) for source, log in self.log.items()}
+        for event in history:
+            self.history.append(event)
+            log = self.log[event.topic, hash_of(event.key) % self.settings.partitions]
+            log.append(Record(len(log), event.at, events.encode(event)))
+        pending = {source: begins.get(source, 0) for source in self.log}
+        while pending := {one: at for one, at in pending.items() if at < len(self.log[one])}:
+            source = chance.choice(sorted(pending))
+            following = min(pending[source] + chance.randint(1, 40), len(self.log[source]))
+            await self.carry(source, pending[source], following)
+            pending[source] = following
+
+    async def carry(self, source: tuple[str, int], begin: int, following: int) -> None:
+        """Carry one stretch of the log into all shards."""
+        topic, partition = source
+        span = Span(topic, partition, begin, following, "log", from_start=begin == 0)
+        decoded = decode(topic, self.log[source][begin:following])
+        laid = rows(topic, decoded.events, decoded.offsets, self.settings.policy)
+        await self.shards.apply(laid, span, decoded.at)
+
+    async def found(self, user: str) -> reader.Snapshot:
+        """Read one feed back."""
+        return await reader.snapshot(self.store, shard_of(user, self.settings.shards), [user])
+
+    async def differing(self, history: Sequence[events.Event] | None = None) -> list[Difference]:
+        """Hold every feed against the definition."""
+        view = view_of(self.history if history is None else history, self.settings.policy)
+        found: list[Difference] = []
+        for user in sorted(accounts(self.history)):
+            snapshot = await self.found(user)
+            assert not snapshot.busy
+            view.stream_time = snapshot.stream_time
+            feed, floor = snapshot.feeds[user], snapshot.floors.get(user)
+            assert feed == sorted(feed, key=lambda entry: (entry[1], entry[0]), reverse=True)
+            found += differences(view, user, dict(feed), floor=floor)
+        return found
+
+
+def hash_of(key: str) -> int:
+    """Spread keys over partitions, the same in every run."""
+    return sum(key.encode())
+
+
+@asynccontextmanager
+async def feeding(settings: Settings, *, step: int = STEP) -> AsyncIterator[Feeder]:
+    """Prepare the store of `settings` and feed it."""
+    async with store.opened(settings) as feeds:
+        await store.prepare(feeds, settings)
+        yield Feeder(feeds, settings, step=step)
