@@ -41,7 +41,7 @@ jars() {
     bash deploy/system.sh >/dev/null
     echo "setup: broker's jars into $JARS" >&2
     rm -rf "$JARS"
-    mvn -q -B --strict-checksums -f deploy/broker-pom.xml dependency:copy-dependencies \
+    mvn -q -B -Dstyle.color=never --strict-checksums -f deploy/broker-pom.xml dependency:copy-dependencies \
         -DoutputDirectory="$PWD/$JARS"
 }
 

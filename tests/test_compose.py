@@ -1,0 +1,70 @@
+"""The containers: valid for Compose, and the same topology as the local stack."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from ruamel.yaml import YAML
+
+from streams.local import STORE_OPTIONS
+
+ROOT = Path(__file__).parents[1]
+COMPOSE = ROOT / "docker-compose.yml"
+
+
+def services() -> dict[str, dict[str, object]]:
+    """Read the services of the compose file."""
+    found: dict[str, dict[str, object]] = YAML(typ="safe").load(COMPOSE)["services"]
+    return found
+
+
+def test_the_compose_file_is_valid() -> None:
+    """The file agrees with the published schema of Compose."""
+    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_containers_run_the_broker_of_the_local_stack() -> None:
+    """Container and jars are of the same Kafka version."""
+    pom = ET.parse(ROOT / "deploy" / "broker-pom.xml")  # noqa: S314  our own file
+    version = pom.findtext("dependencies/dependency[artifactId='kafka_2.13']/version")
+
+    assert services()["kafka"]["image"] == f"apache/kafka:{version}"
+
+
+def test_containers_run_the_store_with_the_options_of_the_local_stack() -> None:
+    """The container's store keeps and refuses as the local one does; only its address differs."""
+    words = re.findall(r"--(\S+) (\S+)", str(services()["valkey"]["command"]))
+    options = {name: value.strip('"') for name, value in words}
+
+    assert options == {name: value for name, value in STORE_OPTIONS.items() if name != "bind"}
+
+
+def test_servers_are_checked_and_their_data_is_named() -> None:
+    """Broker and store have a health check, a named volume, and ports on loopback alone."""
+    volumes = YAML(typ="safe").load(COMPOSE)["volumes"]
+    for name in ("kafka", "valkey"):
+        service = services()[name]
+        assert "healthcheck" in service
+        assert {str(mount).partition(":")[0] for mount in service["volumes"]} <= set(volumes)
+        assert all(str(port).startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_a_worker_that_fails_starts_again_and_is_not_root() -> None:
+    """The worker waits for healthy servers, comes back after an error, and is not root."""
+    worker = services()["worker"]
+
+    assert worker["restart"] == "on-failure"
+    assert worker["depends_on"] == {
+        "kafka": {"condition": "service_healthy"},
+        "valkey": {"condition": "service_healthy"},
+    }
+    assert re.findall(r"^USER (\w+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE) == [
+        "likewave"
+    ]
