@@ -1,0 +1,85 @@
+"""Hostile histories: few accounts, few items, few moments, so that everything meets everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models import events
+from models.policy import DAY, HOUR, Policy
+
+if TYPE_CHECKING:
+    import random
+
+NOON = 1_790_000_000_000
+
+# How often each happens: acts on and off, by name too, edges made and broken.
+SHARES = {
+    "like": 30,
+    "unlike": 8,
+    "share": 8,
+    "unshare": 3,
+    "share to": 8,
+    "unshare to": 3,
+    "befriend": 8,
+    "unfriend": 5,
+    "follow": 5,
+    "unfollow": 3,
+    "view": 4,
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """How small the world of one history is, and under which policy it is lived."""
+
+    users: int
+    items: int
+    moments: int  # different values of `at`
+    span_ms: int  # from the first to the last of them
+    length: int
+    policy: Policy
+    step: int  # work in one call of the shard functions
+    letter: str = "i"  # that items begin with
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> World:
+        """Draw a world: feeds that overflow, registers that are displaced, acts that expire."""
+        return cls(
+            users=chance.choice([3, 5, 12]),
+            items=chance.choice([5, 20, 60]),
+            moments=chance.choice([12, 5_000]),
+            span_ms=chance.choice([48 * HOUR, 10 * DAY]),
+            length=chance.choice([40, 200, 600]),
+            policy=Policy(
+                feed_size=chance.choice([4, 8, 20, 120]),
+                acts_kept=chance.choice([3, 6, 1_000]),
+                direct_kept=chance.choice([2, 100]),
+                horizon_ms=chance.choice([60 * HOUR, 7 * DAY]),
+            ),
+            step=chance.choice([3, 8, 512]),
+        )
+
+
+def history(world: World, chance: random.Random) -> list[events.Event]:
+    """Live one history: a tenth of it repeated, half of the time in the order of `at`."""
+    lived = [_event(world, chance) for _ in range(world.length)]
+    lived += chance.sample(lived, len(lived) // 10)
+    if chance.random() < 0.5:
+        lived.sort(key=lambda event: event.at)
+    return lived
+
+
+def _event(world: World, chance: random.Random) -> events.Event:
+    name, _, by_name = chance.choices(list(SHARES), list(SHARES.values()))[0].partition(" ")
+    people = [f"u{number}" for number in range(world.users)]
+    user = people.pop(chance.randrange(world.users))
+    at = NOON + chance.randrange(world.moments) * (world.span_ms // world.moments)
+    kind = events.KINDS[name]
+    if issubclass(kind, events.Befriend | events.Unfriend | events.Follow | events.Unfollow):
+        return kind(user=user, friend=chance.choice(people), at=at)
+    item = f"{world.letter}{chance.randrange(world.items)}"
+    if by_name:
+        to = chance.sample(people, chance.randint(1, min(3, len(people))))
+        return kind(user=user, item=item, to=to, at=at)
+    return kind(user=user, item=item, at=at)
