@@ -17,10 +17,10 @@ FORBIDDEN_IN_MODELS = {
 }
 
 
-def package_map(package: str) -> dict[str, str]:
-    """Read the modules and their sentences from a package's docstring, in order."""
+def package_map(package: str) -> list[str]:
+    """Read the modules that have a sentence in a package's docstring, in order."""
     docstring = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())) or ""
-    return dict(re.findall(r"^    (\w+) {2,}(\S.*)$", docstring, re.MULTILINE))
+    return re.findall(r"^    (\w+) {2,}\S", docstring, re.MULTILINE)
 
 
 def sources(package: str) -> dict[str, ast.Module]:
@@ -51,18 +51,9 @@ def test_the_map_names_every_module(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_the_map_says_what_the_modules_say(package: str) -> None:
-    """A module's docstring begins with its sentence in the map."""
-    trees = sources(package)
-    for module, sentence in package_map(package).items():
-        docstring = " ".join((ast.get_docstring(trees[module]) or "").split())
-        assert docstring.lower().startswith(sentence.lower()), f"{package}/{module}.py"
-
-
-@pytest.mark.parametrize("package", PACKAGES)
 def test_imports_point_upward(package: str) -> None:
     """A module imports from its package only what stands above it in the map."""
-    order = list(package_map(package))
+    order = package_map(package)
     trees = sources(package)
     for place, module in enumerate(order):
         below = {f"{package}.{name}" for name in order[place:]}
