@@ -94,8 +94,9 @@ def differences(
     pairs = view.pairs(user)
     forgotten = -math.inf if whole_log else _forgotten(view, user)
     cut = _cut(list(found.values()), floor, view.policy.feed_size)
+    proven = {item for item, pair in pairs.items() if pair.proofs}
     differing = []
-    for item in sorted(pairs.keys() | found.keys()):
+    for item in sorted(proven | found.keys()):
         pair = pairs.get(item, Pair())
         expected = _range(view, pair, forgotten)
         if not _agree(found.get(item), expected, cut):
@@ -120,8 +121,9 @@ def _cut(scores: list[int], floor: int | None, feed_size: int) -> float:
 
 def _range(view: View, pair: Pair, forgotten: float) -> Range:
     live = [view.contribution(proof) for proof in pair.proofs]
-    all_acts = [*live, *map(view.contribution, pair.expired), forgotten]
-    return Range(_merged(view, live), _merged(view, all_acts), slack=len(all_acts))
+    expired = [view.contribution(proof) for proof in pair.expired]
+    greatest = _merged(view, [*live, *expired, forgotten])
+    return Range(_merged(view, live), greatest, slack=len(live) + len(expired) + 1)
 
 
 def _merged(view: View, contributions: list[float]) -> float:

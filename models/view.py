@@ -3,10 +3,9 @@
     events  ->  registers (acts, direct shares, edges)  ->  circle  ->  proofs  ->  feed
 
 Plain and slow on purpose: the functions in Redis are the fast, incremental form of what is written
-here, and tests and audit hold one against the other. Nothing is ever taken out of a view, and a
-register keeps the newest moments it was switched on and off, so the order of events, lateness and
-repetition cannot matter. What has left the horizon counts no more, but may linger in a store until
-its pair is next recomputed: `pairs` tells the one from the other.
+here, and tests and audit hold one against the other. Nothing is ever taken out of a view, so order,
+lateness and repetition cannot matter. What has left the horizon counts no more, but may linger in
+a store until its pair is next recomputed: `pairs` tells the one from the other.
 """
 
 from __future__ import annotations
@@ -15,42 +14,19 @@ import heapq
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from models import events
 from models.decay import effective_time
+from models.registers import Register, registers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from models.policy import Policy
+    from models.registers import Owner
 
-    Owner: TypeAlias = tuple[str, ...]  # whose registers: a kind, and one account or two
-
-
-@dataclass(slots=True)
-class Register:
-    """A switch whose last writer wins: when last turned on and off (Unix ms, 0 = never)."""
-
-    on: int = 0
-    off: int = 0
-
-    @property
-    def at(self) -> int:
-        """Give the moment of the last word."""
-        return max(self.on, self.off)
-
-    @property
-    def is_on(self) -> bool:
-        """Tell whether the last word is on; at equal moments off wins."""
-        return self.on > self.off
-
-    def write(self, event: events.Event) -> None:
-        """Take in an event that switches this register, early or late, once or many times."""
-        if event.off:
-            self.off = max(self.off, event.at)
-        else:
-            self.on = max(self.on, event.at)
+SPREADING = ("like", "share")  # kinds of acts that reach all fans of the actor
 
 
 class Proof(NamedTuple):
@@ -59,6 +35,15 @@ class Proof(NamedTuple):
     kind: str
     actor: str
     at: int
+
+
+class Source(NamedTuple):
+    """The registers of one kind by one actor, by item, of which the newest `kept` exist."""
+
+    kind: str
+    actor: str
+    registers: dict[str, Register]
+    kept: int
 
 
 class Entry(NamedTuple):
@@ -71,7 +56,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What speaks for one item in one feed: the proofs, and the acts that left the horizon."""
+    """What speaks for one item: the acts that count, and those that left the horizon."""
 
     proofs: list[Proof] = field(default_factory=list)
     expired: list[Proof] = field(default_factory=list)
@@ -91,9 +76,13 @@ class View:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.stream_time = 0
+        self._bonus = {
+            kind: policy.half_life_ms * math.log2(weight) for kind, weight in policy.weights.items()
+        }
         self._registers: defaultdict[Owner, defaultdict[str, Register]] = defaultdict(
             lambda: defaultdict(Register)
         )
+        self._views: defaultdict[str, list[events.View]] = defaultdict(list)  # by item
 
     @property
     def horizon(self) -> int:
@@ -105,6 +94,8 @@ class View:
         self.stream_time = max(self.stream_time, event.at)
         for owner, name in registers_of(event):
             self._registers[owner][name].write(event)
+        if isinstance(event, events.View):
+            self._views[event.item].append(event)
 
     def circle(self, user: str) -> set[str]:
         """Give the accounts whose acts reach `user`."""
@@ -131,56 +122,64 @@ class View:
 
     def contribution(self, proof: Proof) -> float:
         """Score a proof as if it stood alone (Unix ms)."""
-        return proof.at + self.policy.half_life_ms * math.log2(self.policy.weights[proof.kind])
+        return proof.at + self._bonus[proof.kind]
 
     def pairs(self, user: str) -> dict[str, Pair]:
         """Give everything that reaches `user`, by item: in no order, cut to no size."""
-        pairs: defaultdict[str, Pair] = defaultdict(Pair)
-        for kind, actor, registers, kept in self._sources(user):
-            for item, at in self._live(registers, kept):
-                pairs[item].proofs.append(Proof(kind, actor, at))
-            for item, at in self._expired(registers):
-                pairs[item].expired.append(Proof(kind, actor, at))
-        return dict(pairs)
+        kept, direct_kept = self.policy.acts_kept, self.policy.direct_kept
+        sources: list[Source] = []
+        for actor in self.circle(user):
+            sources += [Source(kind, actor, self._of(kind, actor), kept) for kind in SPREADING]
+            sources.append(Source("direct", actor, self._of("direct", actor, user), direct_kept))
+        return self._gather(sources)
+
+    def acts_on(self, item: str) -> Pair:
+        """Give the likes of `item` and its shares to all, by anyone."""
+        return self._gather(self._sources_on(item)).get(item, Pair())
+
+    def acts_ever_on(self, item: str) -> list[Proof]:
+        """Give them as if none had ever been taken back or forgotten."""
+        return [
+            Proof(source.kind, source.actor, at)
+            for source in self._sources_on(item)
+            if (at := source.registers[item].on)
+        ]
+
+    def views_of(self, item: str) -> list[events.View]:
+        """Give all views of `item`, young or old, in no order."""
+        return self._views[item]
+
+    def _sources_on(self, item: str) -> list[Source]:
+        return [
+            Source(owner[0], owner[1], registers, self.policy.acts_kept)
+            for owner, registers in self._registers.items()
+            if owner[0] in SPREADING and item in registers
+        ]
 
     def _of(self, *owner: str) -> dict[str, Register]:
         return self._registers.get(owner, {})
 
-    def _sources(self, user: str) -> Iterator[tuple[str, str, dict[str, Register], int]]:
-        """Give kind, actor, registers by item, and how many of them exist."""
-        for actor in self.circle(user):
-            yield "like", actor, self._of("like", actor), self.policy.acts_kept
-            yield "share", actor, self._of("share", actor), self.policy.acts_kept
-            yield "direct", actor, self._of("direct", actor, user), self.policy.direct_kept
+    def _gather(self, sources: Iterable[Source]) -> dict[str, Pair]:
+        pairs: defaultdict[str, Pair] = defaultdict(Pair)
+        for source in sources:
+            for item, at in self._live(source):
+                pairs[item].proofs.append(Proof(source.kind, source.actor, at))
+            for item, at in self._expired(source):
+                pairs[item].expired.append(Proof(source.kind, source.actor, at))
+        return dict(pairs)
 
-    def _live(self, registers: dict[str, Register], kept: int) -> list[tuple[str, int]]:
-        """Give item and moment of what is on, young, and among the newest `kept`, on or off."""
+    def _live(self, source: Source) -> list[tuple[str, int]]:
+        """Give item and moment of what is on, young, and among the newest kept, on or off."""
         horizon = self.horizon
-        young = [(one.at, item) for item, one in registers.items() if one.at > horizon]
-        newest = young if len(young) <= kept else heapq.nlargest(kept, young)
-        return [(item, at) for at, item in newest if registers[item].is_on]
+        young = [(one.at, item) for item, one in source.registers.items() if one.at > horizon]
+        newest = young if len(young) <= source.kept else heapq.nlargest(source.kept, young)
+        return [(item, at) for at, item in newest if source.registers[item].is_on]
 
-    def _expired(self, registers: dict[str, Register]) -> list[tuple[str, int]]:
+    def _expired(self, source: Source) -> list[tuple[str, int]]:
         """Give item and moment of what was on, where not even the last word is young.
 
         An off among these may have come too late to be heard, so it proves nothing.
         """
         horizon = self.horizon
-        return [(item, one.on) for item, one in registers.items() if one.on and one.at <= horizon]
-
-
-def registers_of(event: events.Event) -> Iterator[tuple[Owner, str]]:
-    """Name the registers that `event` writes: whose, and the item or the other account."""
-    match event:
-        case events.Like() | events.Unlike():
-            yield ("like", event.user), event.item
-        case events.Share(to=None) | events.Unshare(to=None):
-            yield ("share", event.user), event.item
-        case events.Share(to=[*recipients]) | events.Unshare(to=[*recipients]):
-            for recipient in recipients:
-                yield ("direct", event.user, recipient), event.item
-        case events.Befriend() | events.Unfriend():
-            yield ("friend", event.user), event.friend
-            yield ("friend", event.friend), event.user
-        case events.Follow() | events.Unfollow():
-            yield ("follow", event.user), event.friend
+        registers = source.registers.items()
+        return [(item, one.on) for item, one in registers if one.on and one.at <= horizon]
