@@ -1,0 +1,36 @@
+"""The `likewave` command: one line for whatever a person can mend, and never a stack trace.
+
+The exit code is 0 where all is well, 1 where something failed or differs, 2 where the command was
+not understood, and 130 after Ctrl-C.
+"""
+
+import sys
+
+import typer
+
+from models.errors import LikewaveError
+from streams import inspection, operation
+from streams.terminal import say
+
+app = typer.Typer(
+    name="likewave",
+    help="Live feeds: what the people around you like and share, the moment they do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for commands in (operation, inspection):
+    app.add_typer(commands.app)
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    try:
+        app()
+    except LikewaveError as error:
+        say(f"likewave: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

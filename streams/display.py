@@ -1,0 +1,56 @@
+"""Shows what was read: as a table or as JSON, once or whenever it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.live import Live
+
+from streams.terminal import is_terminal, write_json, write_json_line
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from rich.console import RenderableType
+
+T = TypeVar("T")
+
+EVERY_S = 1.0
+NOTHING_YET = ""
+
+
+async def show(
+    read: Callable[[], Awaitable[T]],
+    table: Callable[[T], RenderableType],
+    *,
+    json: bool,
+    watch: bool,
+) -> None:
+    """Read and write; with `watch`, again every second where something changed, until Ctrl-C.
+
+    JSON is one document, or one line a change.
+    """
+    with _writer(table, json=json, watch=watch) as write:
+        write(last := await read())
+        while watch:
+            await asyncio.sleep(EVERY_S)
+            if (found := await read()) != last:
+                write(last := found)
+
+
+@contextmanager
+def _writer(
+    table: Callable[[T], RenderableType], *, json: bool, watch: bool
+) -> Iterator[Callable[[T], None]]:
+    if json:
+        yield write_json_line if watch else write_json
+    elif watch and is_terminal():
+        latest = deque[T](maxlen=1)
+        with Live(get_renderable=lambda: table(latest[0]) if latest else NOTHING_YET):
+            yield latest.append
+    else:
+        yield lambda found: Console().print(table(found))

@@ -1,0 +1,134 @@
+"""The commands that look at Likewave: feed, lag, audit, config."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.console import Console, RenderableType
+
+from models.errors import SettingsError
+from models.events import ID_PATTERN
+from models.routing import shard_of
+from streams import audit as auditor
+from streams import clock, display, reader, store, tables
+from streams.lag import gauge
+from streams.origins import Setting, effective
+from streams.reader import Entry
+from streams.settings import Settings, load
+from streams.terminal import Stages, ticker, write_json
+
+PROOFS = 100  # of an item: enough to count all accounts in nearly every feed
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: likewave feed ann --watch")
+def feed(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Whose feed.")],
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries to show.")] = 20,
+    watch: Watch = False,
+    json: Json = False,
+) -> None:
+    """Show the top of a user's feed, best first, with the acts that put each item there."""
+    asyncio.run(_feed(user, limit, watch=watch, json=json))
+
+
+async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
+    settings = load()
+    async with store.opened(settings) as feeds:
+        await _check_known(feeds, settings, user)
+
+        async def read() -> list[Entry]:
+            return await reader.page(feeds, settings.shards, user, limit=limit, proofs=PROOFS)
+
+        def table(entries: Sequence[Entry]) -> RenderableType:
+            return tables.feed(
+                entries, now=clock.now_ms(), half_life_ms=settings.policy.half_life_ms
+            )
+
+        await display.show(read, table, json=json, watch=watch)
+
+
+async def _check_known(feeds: store.Store, settings: Settings, user: str) -> None:
+    if not re.match(ID_PATTERN, user):
+        raise SettingsError(f"USER is {user!r}: an id is 1 to 64 of A-Z a-z 0-9 _ -")
+    tag = f"{{{shard_of(user, settings.shards)}}}"
+    traces = ("feed:{}:", "circle:{}:", "edges:{}:friend:", "edges:{}:follow:")
+    acts = ("acts:{}:like:", "acts:{}:share:")
+    if not await feeds.exists(*(key.format(tag) + user for key in (*traces, *acts))):
+        raise SettingsError(
+            f"user {user} is unknown: no act, friendship or follow of that id is in the store; "
+            "mend the id, or see with `likewave lag` whether events wait"
+        )
+
+
+@app.command(epilog="Example: likewave lag --watch")
+def lag(*, watch: Watch = False, json: Json = False) -> None:
+    """Show how far the feeds are behind the log, in events and seconds of each partition.
+
+    Asked from Kafka and Redis alone: it is right when no worker runs, too.
+    """
+    asyncio.run(_lag(watch=watch, json=json))
+
+
+async def _lag(*, watch: bool, json: bool) -> None:
+    settings = load()
+    async with store.opened(settings) as feeds, gauge(settings, feeds) as open_gauge:
+        await display.show(open_gauge.measure, tables.lag, json=json, watch=watch)
+
+
+@app.command(epilog="Example: likewave audit --users 500 --json")
+def audit(
+    *,
+    users: Annotated[
+        int | None, typer.Option(min=1, help="Users to compare, by chance; all if absent.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of users.")] = 1,
+    json: Json = False,
+) -> None:
+    """Compare feeds with what the log asks for; the exit code is 1 where one differs.
+
+    Exact while events flow: every feed is compared with the log up to the offsets that are in it.
+    """
+    verdict = asyncio.run(_audit(users, seed, quiet=json))
+    if json:
+        write_json(verdict)
+    else:
+        typer.echo(auditor.render(verdict))
+    raise typer.Exit(verdict.differing > 0)
+
+
+async def _audit(users: int | None, seed: int, *, quiet: bool) -> auditor.Verdict:
+    settings = load()
+    async with store.opened(settings) as feeds:
+        with ticker(quiet=quiet) as show:
+            return await auditor.audit(
+                settings,
+                partial(reader.snapshot, feeds),
+                users=users,
+                seed=seed,
+                progress=Stages(show).report,
+            )
+
+
+@app.command(epilog="Example: likewave config --json")
+def config(*, json: Json = False) -> None:
+    """Show the effective settings, and where each comes from; passwords are masked."""
+    settings = load()
+    listed = effective(settings)
+    if json:
+        write_json(_config_document(settings, listed))
+    else:
+        Console().print(tables.config(listed))
+
+
+def _config_document(settings: Settings, listed: list[Setting]) -> dict[str, object]:
+    redis_url = next(one.value for one in listed if one.name == "redis")
+    return {"kafka": settings.kafka, "redis_url": redis_url, "settings": listed}

@@ -1,0 +1,68 @@
+"""The commands that run Likewave: up, worker, topics."""
+
+import asyncio
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+
+from models.errors import LikewaveError
+from streams import logs, tables, topics
+from streams.settings import load
+from streams.stack import StackOptions
+from streams.stack import up as run_stack
+from streams.terminal import write_json
+from streams.topics import TopicState
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.")]
+Workers = Annotated[int, typer.Option(min=0, max=64, help="Workers to run.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one if absent.")]
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: likewave up --workers 2")
+def up(*, workers: Workers = 1, kafka_port: Port = None, redis_port: Port = None) -> None:
+    """Run broker, store and workers of this folder until Ctrl-C; data stays in .likewave/.
+
+    Every other command run in the folder finds them. LIKEWAVE_KAFKA and LIKEWAVE_REDIS name
+    servers to use instead.
+    """
+    options = StackOptions(workers=workers, kafka_port=kafka_port, redis_port=redis_port)
+    asyncio.run(run_stack(options, typer.echo))
+
+
+@app.command(epilog="Example: LIKEWAVE_KAFKA=kafka:9092 likewave worker")
+def worker() -> None:
+    """Run one worker: it carries events from Kafka into the feeds until SIGTERM or Ctrl-C."""
+    from streams.worker import work  # noqa: PLC0415 - Faust takes a second to import
+
+    logs.configure()
+    try:
+        asyncio.run(work(load()))
+    except LikewaveError as error:
+        structlog.get_logger("streams").error(str(error))
+        raise typer.Exit(1) from error
+
+
+@app.command("topics", epilog="Example: likewave topics --check")
+def topics_(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Create nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Create the missing topics, and check all; the exit code is 1 where one is not as needed."""
+    states = asyncio.run(_topics(create=not check))
+    if json:
+        write_json(states)
+    else:
+        Console().print(tables.topics(states))
+    raise typer.Exit(any(state.faults for state in states))
+
+
+async def _topics(*, create: bool) -> list[TopicState]:
+    settings = load()
+    if create:
+        await topics.ensure(settings)
+    return await topics.check(settings)

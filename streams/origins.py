@@ -1,0 +1,65 @@
+"""Where every setting of this process comes from; passwords are masked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import EnvSettingsSource
+
+from streams.settings import PREFIX, STACK_FILE, Settings, running_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One effective value, fit to be shown, and where it was set."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def masked(url: str) -> str:
+    """Hide the password of a URL.
+
+    >>> masked("redis://likewave:s3cret@store:6379/0")
+    'redis://likewave:***@store:6379/0'
+    """
+    return re.sub(r"^(\w+://[^/@]*?:).*@", r"\1***@", url)
+
+
+def effective(settings: Settings) -> list[Setting]:
+    """List the settings of a process, the policy's numbers one by one."""
+    found = dict(_sources())
+    shown = settings.model_dump(mode="json", exclude={"policy"})
+    shown["redis"] = masked(settings.redis)
+    listed = [Setting(name, value, found.get(name, DEFAULT)) for name, value in shown.items()]
+    from_file = _in_policy_file(settings)
+    for name, value in asdict(settings.policy).items():
+        source = from_file.get(name, DEFAULT) if from_file else found.get("policy", DEFAULT)
+        listed.append(Setting(f"policy.{name}", value, source))
+    return listed
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """Name the source of every field that has one; the last word on a field is the first to win."""
+    for name in running_stack():
+        yield name, f"running stack ({STACK_FILE})"
+    for name in EnvSettingsSource(Settings)():
+        yield name, PREFIX + name.upper()
+
+
+def _in_policy_file(settings: Settings) -> dict[str, str]:
+    path = settings.policy_file
+    if path is None:
+        return {}
+    names = tomllib.loads(path.read_text("utf-8"))
+    source = f"policy file ({path})"
+    return {field: source for name in names for field in (name, f"{name}_ms")}

@@ -1,0 +1,79 @@
+"""What commands show to a person, as tables of 80 columns on light and dark terminals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from streams import wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from streams.lag import Backlog
+    from streams.origins import Setting
+    from streams.reader import Entry
+    from streams.topics import TopicState
+
+RIGHT = ("rank", "partition", "fence", "end", "lag", "seconds", "partitions")
+
+
+def feed(entries: Sequence[Entry], *, now: int, half_life_ms: int) -> RenderableType:
+    """Lay out a feed, best first, as it looks at `now` (Unix ms)."""
+    if not entries:
+        return "The feed is empty: nobody in this user's circle has acted."
+    table = _table("rank", "item", "effective time", "why")
+    for rank, entry in enumerate(entries, start=1):
+        table.add_row(
+            str(rank),
+            entry.item,
+            wording.effective_time(entry, now, half_life_ms),
+            wording.proof(entry),
+        )
+    return table
+
+
+def lag(backlog: Backlog) -> RenderableType:
+    """Lay out the lag, the total first."""
+    total = f"lag: {backlog.lag:,} events, the first of them waits for {backlog.seconds:.1f} s"
+    table = _table("topic", "partition", "fence", "end", "lag", "seconds")
+    for one in backlog.partitions:
+        table.add_row(
+            one.topic,
+            str(one.partition),
+            f"{one.fence:,}",
+            f"{one.end:,}",
+            f"{one.lag:,}",
+            f"{one.seconds:.1f}",
+            style="bold" if one.lag else None,
+        )
+    return Group(total if backlog.lag else "lag: 0, all that was published is applied", table)
+
+
+def topics(states: Sequence[TopicState]) -> RenderableType:
+    """Lay out the topics, and below them what is wrong with each."""
+    table = _table("topic", "partitions", "state")
+    for state in states:
+        found = str(state.partitions) if state.exists else "-"
+        table.add_row(state.topic, found, "not as needed" if state.faults else "ok")
+    return Group(table, *(Text(fault) for state in states for fault in state.faults))
+
+
+def config(settings: Sequence[Setting]) -> RenderableType:
+    """Lay out the effective settings."""
+    table = _table("setting", "value", "from")
+    for one in settings:
+        table.add_row(one.name, "-" if one.value is None else str(one.value), one.source)
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in RIGHT else "left")
+    return table
