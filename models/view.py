@@ -147,7 +147,7 @@ class View:
 
     def views_of(self, item: str) -> list[events.View]:
         """Give all views of `item`, young or old, in no order."""
-        return self._views[item]
+        return self._views.get(item, [])
 
     def _sources_on(self, item: str) -> list[Source]:
         return [

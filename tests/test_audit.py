@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from cases import view_of
 
 from models import events
 from models.comparison import Difference
@@ -21,6 +20,7 @@ from streams.audit import Verdict, audit, render
 from streams.history import AHEAD_MS, judge
 from streams.producer import Producer, Record
 from streams.reader import Snapshot
+from tests.cases import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from cases import assert_feeds, load_cases, view_of
+
+from tests.cases import assert_feeds, load_cases, view_of
 
 if TYPE_CHECKING:
     from cases import Case

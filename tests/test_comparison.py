@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from cases import view_of
-from histories import NOON, histories
 from hypothesis import given
 
 from models.comparison import differences
 from models.events import Befriend, Event, Like, Share, Unlike
 from models.policy import DAY, HOUR, Policy
+from tests.cases import view_of
+from tests.histories import NOON, histories
 
 if TYPE_CHECKING:
     from models.view import View

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from cases import view_of
-from histories import NOON, histories, items
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engagement import HALF_HOUR, Engagement, agrees, engagement, engagement_at_most
 from models.events import Event, Like, Share, Unlike, View
 from models.policy import DAY, HOUR, Policy
+from tests.cases import view_of
+from tests.histories import NOON, histories, items
 
 if TYPE_CHECKING:
     from random import Random

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cases import view_of
-from histories import NOON, histories, items, moments, users
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +21,8 @@ from models.events import (
 )
 from models.policy import DAY, HOUR, Policy
 from models.view import Proof
+from tests.cases import view_of
+from tests.histories import NOON, histories, items, moments, users
 
 if TYPE_CHECKING:
     from random import Random
