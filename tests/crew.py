@@ -1,0 +1,115 @@
+"""Workers as processes of their own, which a test may kill; those that end with an error come back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.events import TOPICS
+from streams import reader, store, topics
+from streams.audit import audit
+from streams.child import Child
+from streams.settings import PREFIX
+from streams.supervisor import keep
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from streams.settings import Settings
+
+CAUGHT_UP_S = 90.0
+
+
+class Worker(Child):
+    """One worker, told by its environment where everything is."""
+
+    def __init__(self, number: int, settings: Settings, folder: Path) -> None:
+        super().__init__(f"worker-{number}", folder / f"worker-{number}.log")
+        self._settings = settings
+
+    def command(self) -> Sequence[str]:
+        """Give the command that a person would type."""
+        names = ("kafka", "redis", "shards", "partitions", "topic_prefix", "group")
+        told = [f"{PREFIX}{name.upper()}={getattr(self._settings, name)}" for name in names]
+        return ["env", *told, sys.executable, "-m", "streams.cli", "worker"]
+
+
+class Crew:
+    """The workers of one test."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.said: list[str] = []
+        self._folder = folder
+        self._workers: dict[Worker, asyncio.Task[None]] = {}
+        self._hired = 0
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Those that are at work."""
+        return list(self._workers)
+
+    def hire(self) -> Worker:
+        """Start another worker, which is started again whenever it ends with an error."""
+        self._hired += 1
+        worker = Worker(self._hired, self.settings, self._folder)
+        worker.start()
+        self._workers[worker] = asyncio.create_task(keep(worker, self.said.append))
+        return worker
+
+    async def dismiss(self, worker: Worker) -> float:
+        """Ask a worker to leave for good; give the seconds it took."""
+        began = time.monotonic()
+        await asyncio.to_thread(worker.stop)
+        self._workers.pop(worker).cancel()
+        return time.monotonic() - began
+
+    async def close(self) -> None:
+        """Send everyone home."""
+        await asyncio.gather(*[self.dismiss(worker) for worker in self.workers])
+
+    async def caught_up(self) -> None:
+        """Wait until every shard holds the whole log."""
+        async with asyncio.timeout(CAUGHT_UP_S), store.opened(self.settings) as feeds:
+            while not await self._holds_all(feeds):
+                await asyncio.sleep(0.2)
+
+    async def _holds_all(self, feeds: store.Store) -> bool:
+        ends = {source: end for source, (_, end) in (await topics.log_bounds(self.settings)).items()}
+        for shard in range(self.settings.shards):
+            fences = await reader.fences(feeds, shard)
+            if await reader.is_busy(feeds, shard):
+                return False
+            for (topic, partition), end in ends.items():
+                if topic in TOPICS and end > fences.get(f"{topic}:{partition}", (0, "", 0))[0]:
+                    return False
+        return True
+
+    async def assert_equal(self) -> None:
+        """Hold every feed against the log."""
+        await self.caught_up()
+        async with store.opened(self.settings) as feeds:
+            verdict = await audit(
+                self.settings, partial(reader.snapshot, feeds), users=None, seed=0
+            )
+        assert verdict.users > 0
+        assert (verdict.differing, verdict.differences) == (0, [])
+
+
+@asynccontextmanager
+async def crew(settings: Settings, folder: Path, *, workers: int) -> AsyncIterator[Crew]:
+    """Run `workers` on the topics of `settings`; their logs go to `folder`."""
+    await topics.ensure(settings)
+    everyone = Crew(settings, folder)
+    try:
+        for _ in range(workers):
+            everyone.hire()
+        yield everyone
+    finally:
+        await everyone.close()
+        print(*everyone.said, sep="\n")  # noqa: T201  pytest shows it where the test fails
