@@ -9,5 +9,8 @@ In import order; a module imports only what stands above it:
     decoding    records of a batch become events, or rejects with the reason
     columns     events as columns of rows, the shape in which they reach a shard
     routing     which shards a row concerns
+    registers   switches whose last writer wins
     view        the definition: the feeds that a list of events must end in
+    engagement  the definition of an item's counters and trending score
+    comparison  when a feed that was found is the one the definition asks for
 """

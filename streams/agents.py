@@ -111,9 +111,16 @@ class Lanes:
             event.ack()
 
 
+class App(faust.App):
+    """A Faust application that keeps nothing on disk: no tables, so no directories for them."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
     """Make the Faust application of one worker, with an agent for every topic."""
-    app = faust.App(
+    app = App(
         settings.group,
         broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
         autodiscover=False,

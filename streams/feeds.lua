@@ -286,7 +286,7 @@ local function spread(what, slice, members)
     slice.members = { unpack(members, first, math.min(first + SLICE - 1, #members)) }
     call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
   end
-  work = policy.step   -- no other row before the job is done
+  work = policy.step   -- no other record before the job is done
 end
 
 -- Go on with the job, if there is one; true when none is left.
@@ -540,13 +540,15 @@ end
 -- A row: kind, who, item, other, register (2 * at + off), score (digits), own (the item's shard).
 local ROWS = { like = act, share = act, direct = direct, view = view, friend = edge, follow = edge }
 
--- Apply the rows from offset `position` on; give the offset and the number of rows reached.
+-- Apply the rows from offset `position` on, and stop between two records when enough is done;
+-- give the offset and the number of rows reached.
 local function apply_rows(batch, position)
-  local applied, row = 0, {}
+  local applied, last, row = 0, nil, {}
   for n, kind in ipairs(batch.kind) do
     local offset = batch.offset[n]
     if offset >= position then
-      if work >= policy.step then return offset, applied end
+      if work >= policy.step and offset ~= last then return offset, applied end
+      last = offset
       row.who, row.item, row.other = batch.who[n], batch.item[n], batch.other[n]
       row.register, row.score, row.own = batch.register[n], batch.score[n], batch.own[n]
       ROWS[kind](row, kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,7 @@ class Shards:
     async def _apply(self, shard: int, rows: Rows, own: list[bool], span: Span, at: int) -> int:
         first, total, position, busy = 0, 0, -1, 1
         while position < span.next or busy:
-            last = min(first + self._rows[shard], len(rows))
+            last = _between_records(rows, first + self._rows[shard])
             piece = self._encode(rows, own, slice(first, last), span, at)
             position, busy, applied, work = await self._call(shard, "apply", piece)
             total += work
@@ -130,6 +130,11 @@ class Shards:
                 raise StoreError(f"shard {shard}: {error}") from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
+
+
+def _between_records(rows: Rows, last: int) -> int:
+    """Move the end of a piece on to where a record ends: a shard never holds half of one."""
+    return bisect_right(rows.offset, rows.offset[last - 1]) if last < len(rows) else len(rows)
 
 
 def _refusal(shard: int, error: ResponseError) -> StoreError:

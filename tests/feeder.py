@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from streams.feeds import STEP, Shards, Span
 from tests.cases import accounts, view_of
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from models.comparison import Difference
@@ -46,16 +46,20 @@ class Feeder:
     async def feed(self, history: Iterable[events.Event], chance: random.Random) -> None:
         """Append events to the log and carry them over in batches of any size, topics mixed."""
         begins = {source: len(log) for source, log in self.log.items()}
-        for event in history:
-            self.history.append(event)
-            log = self.log[event.topic, hash_of(event.key) % self.settings.partitions]
-            log.append(Record(len(log), event.at, events.encode(event)))
+        self.append(history)
         pending = {source: begins.get(source, 0) for source in self.log}
         while pending := {one: at for one, at in pending.items() if at < len(self.log[one])}:
             source = chance.choice(sorted(pending))
             following = min(pending[source] + chance.randint(1, 40), len(self.log[source]))
             await self.carry(source, pending[source], following)
             pending[source] = following
+
+    def append(self, history: Iterable[events.Event]) -> None:
+        """Put events on the log, without carrying them over."""
+        for event in history:
+            self.history.append(event)
+            log = self.log[event.topic, _hash(event.key) % self.settings.partitions]
+            log.append(Record(len(log), event.at, events.encode(event)))
 
     async def carry(self, source: tuple[str, int], begin: int, following: int) -> None:
         """Carry one stretch of the log into all shards."""
@@ -83,7 +87,7 @@ class Feeder:
         return found
 
 
-def hash_of(key: str) -> int:
+def _hash(key: str) -> int:
     """Spread keys over partitions, the same in every run."""
     return sum(key.encode())
 
