@@ -9,7 +9,7 @@ import sys
 import typer
 
 from models.errors import LikewaveError
-from streams import inspection, operation
+from streams import inspection, logs, operation, publication
 from streams.terminal import say
 
 app = typer.Typer(
@@ -19,14 +19,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (operation, inspection):
+for commands in (operation, publication, inspection):
     app.add_typer(commands.app)
 
 
 def main() -> None:
     """Run the command that the arguments name."""
+    logs.silence()
     try:
-        app()
+        app(prog_name=app.info.name)
     except LikewaveError as error:
         say(f"likewave: {error}")
         sys.exit(1)

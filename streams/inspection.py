@@ -18,11 +18,10 @@ from streams.lag import gauge
 from streams.origins import Setting, effective
 from streams.reader import Entry
 from streams.settings import Settings, load
-from streams.terminal import Stages, ticker, write_json
+from streams.terminal import Json, Stages, ticker, write_json
 
 PROOFS = 100  # of an item: enough to count all accounts in nearly every feed
 
-Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
 
 app = typer.Typer()
@@ -73,7 +72,7 @@ async def _check_known(feeds: store.Store, settings: Settings, user: str) -> Non
 def lag(*, watch: Watch = False, json: Json = False) -> None:
     """Show how far the feeds are behind the log, in events and seconds of each partition.
 
-    Asked from Kafka and Redis alone: it is right when no worker runs, too.
+    Asked from Kafka and Redis alone, so it is right when no worker runs.
     """
     asyncio.run(_lag(watch=watch, json=json))
 
@@ -95,7 +94,8 @@ def audit(
 ) -> None:
     """Compare feeds with what the log asks for; the exit code is 1 where one differs.
 
-    Exact while events flow: every feed is compared with the log up to the offsets that are in it.
+    Exact while events flow: every feed is compared with the log up to the
+    offsets that are in it.
     """
     verdict = asyncio.run(_audit(users, seed, quiet=json))
     if json:

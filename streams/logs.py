@@ -26,6 +26,11 @@ NOISE = (
 )
 
 
+def silence() -> None:
+    """Keep the libraries quiet: what stops a command is raised, and said once."""
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+
+
 def configure() -> None:
     """Send all logs of this process to standard error."""
     shared: Sequence[Processor] = (
@@ -52,14 +57,16 @@ def configure() -> None:
 
 
 def is_worth_saying(record: logging.LogRecord) -> bool:
-    """Tell whether a record is none of those that every healthy worker makes.
+    """Tell whether we said it ourselves, or a library warns of what not every worker meets.
 
     >>> lost = logging.LogRecord("aiokafka", 40, "", 0, "Heartbeat failed: %s", ("gone",), None)
     >>> is_worth_saying(lost)
     False
     """
+    if isinstance(record.msg, dict):  # structlog's: Faust logs under the names of our modules, too
+        return True
     message = record.getMessage()
-    return record.name.startswith(OURS) or not any(noise in message for noise in NOISE)
+    return record.levelno >= logging.WARNING and not any(noise in message for noise in NOISE)
 
 
 def _renderer() -> Processor:

@@ -1,4 +1,4 @@
-"""The commands that run Likewave: up, worker, topics."""
+"""The commands that run Likewave: up, worker, demo, topics."""
 
 import asyncio
 from typing import Annotated
@@ -9,13 +9,14 @@ from rich.console import Console
 
 from models.errors import LikewaveError
 from streams import logs, tables, topics
+from streams.audit import render
+from streams.demo import DemoOptions, demo
 from streams.settings import load
 from streams.stack import StackOptions
 from streams.stack import up as run_stack
-from streams.terminal import write_json
+from streams.terminal import Json, say, write_json
 from streams.topics import TopicState
 
-Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.")]
 Workers = Annotated[int, typer.Option(min=0, max=64, help="Workers to run.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one if absent.")]
 
@@ -26,8 +27,8 @@ app = typer.Typer()
 def up(*, workers: Workers = 1, kafka_port: Port = None, redis_port: Port = None) -> None:
     """Run broker, store and workers of this folder until Ctrl-C; data stays in .likewave/.
 
-    Every other command run in the folder finds them. LIKEWAVE_KAFKA and LIKEWAVE_REDIS name
-    servers to use instead.
+    Every other command run in the folder finds them. LIKEWAVE_KAFKA and
+    LIKEWAVE_REDIS name servers to use instead.
     """
     options = StackOptions(workers=workers, kafka_port=kafka_port, redis_port=redis_port)
     asyncio.run(run_stack(options, typer.echo))
@@ -44,6 +45,24 @@ def worker() -> None:
     except LikewaveError as error:
         structlog.get_logger("streams").error(str(error))
         raise typer.Exit(1) from error
+
+
+@app.command("demo", epilog="Example: likewave demo --seconds 30")
+def demo_(
+    *,
+    seconds: Annotated[float, typer.Option(min=0, help="0 is until Ctrl-C.")] = 0.0,
+    users: Annotated[int, typer.Option(min=2, help="People who act.")] = 1_000,
+    rate: Annotated[float, typer.Option(min=1, help="Events a second.")] = 1_000.0,
+    workers: Workers = 1,
+) -> None:
+    """Show it all: stack, traffic and a live feed; at the end the audit's verdict.
+
+    The exit code is 1 where a feed is not as the log asks.
+    """
+    options = DemoOptions(users=users, rate=rate, seconds=seconds, workers=workers)
+    verdict = asyncio.run(demo(options, say))
+    typer.echo(render(verdict))
+    raise typer.Exit(verdict.differing > 0)
 
 
 @app.command("topics", epilog="Example: likewave topics --check")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from streams.reader import Entry
     from streams.topics import TopicState
 
+COLUMNS = 80
+MARKS = {"▲": "green", "▼": "red", "+": "cyan"}
 RIGHT = ("rank", "partition", "fence", "end", "lag", "seconds", "partitions")
 
 
@@ -32,6 +34,27 @@ def feed(entries: Sequence[Entry], *, now: int, half_life_ms: int) -> Renderable
         table.add_row(
             str(rank),
             entry.item,
+            wording.effective_time(entry, now, half_life_ms),
+            wording.proof(entry),
+        )
+    return table
+
+
+def live_feed(
+    entries: Sequence[Entry], marks: Sequence[str], *, now: int, half_life_ms: int
+) -> RenderableType:
+    """Lay out the top of a feed that moves; each entry has a mark that says which way it went."""
+    table = Table(box=None, header_style="dim", pad_edge=False, width=COLUMNS)
+    table.add_column("#", justify="right", width=2)
+    table.add_column("", width=1)
+    table.add_column("item", width=12, no_wrap=True)
+    table.add_column("effective time", width=28, no_wrap=True)
+    table.add_column("why", no_wrap=True, ratio=1)
+    for rank, (entry, mark) in enumerate(zip(entries, marks, strict=True), start=1):
+        table.add_row(
+            str(rank),
+            Text(mark, style=MARKS.get(mark, "")),
+            Text(entry.item, style="bold"),
             wording.effective_time(entry, now, half_life_ms),
             wording.proof(entry),
         )

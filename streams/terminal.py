@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 import typer
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Show: TypeAlias = Callable[[str], None]
     Clock: TypeAlias = Callable[[], float]  # seconds
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.")]
 
 LINE_EVERY_S = 5.0
 
