@@ -77,15 +77,16 @@ async def simulate(
 
     Creates missing topics. Raises BrokerError with the counts where Kafka is lost.
     """
+    stop = stop or asyncio.Event()
     await topics.ensure(settings)
     network = options.network()
     traffic = Traffic(network, np.random.default_rng([options.seed, 1]))
     mixer = Mixer(traffic, options.noise, np.random.default_rng([options.seed, 2]))
     async with Producer(settings) as producer:
         meter = Meter(producer, report)
-        await _found(producer, network, meter)
+        await _found(producer, network, meter, stop)
         founded = producer.counts.published
-        await _act(producer, mixer, options, meter, stop or asyncio.Event())
+        await _act(producer, mixer, options, meter, stop)
         await producer.flush()
         return Simulated(
             counts=producer.counts,
@@ -101,9 +102,9 @@ def busiest_user(options: SimulateOptions) -> str:
     return options.network().busiest
 
 
-async def _found(producer: Producer, network: Network, meter: Meter) -> None:
+async def _found(producer: Producer, network: Network, meter: Meter, stop: asyncio.Event) -> None:
     events = founding(network, now_ms())
-    while some := list(itertools.islice(events, SLICE)):
+    while not stop.is_set() and (some := list(itertools.islice(events, SLICE))):
         await producer.publish(some)
         meter.tick()
 

@@ -54,16 +54,17 @@ class TopicState:
 
 
 async def ensure(settings: Settings) -> None:
-    """Create the missing topics, and wait for them; raise BrokerError where one is not as wanted.
+    """Create the missing topics, and wait until they can be used.
 
-    Other topics are left as they are: what to do about them is for a person to say.
+    Raises BrokerError where one that exists is not as wanted; then none is created, and what to do
+    is for a person to say.
     """
     async with connected(settings) as client:
         states = await _examine(client, settings)
+        if faults := [fault for state in states if state.exists for fault in state.faults]:
+            raise BrokerError("; ".join(faults))
         await _create(client, settings, [state.topic for state in states if not state.exists])
         await _settle(client, _wanted(settings))
-    if faults := [fault for state in states if state.exists for fault in state.faults]:
-        raise BrokerError("; ".join(faults))
 
 
 async def check(settings: Settings) -> list[TopicState]:

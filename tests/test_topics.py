@@ -86,7 +86,9 @@ async def test_a_topic_that_is_otherwise_is_refused(
 
     assert str(caught.value).startswith(f"topic {topic} {complaint}")
     assert "\n" not in str(caught.value)
-    likes = next(state for state in await check(settings) if state.topic == topic)
+    states = {state.topic: state for state in await check(settings)}
+    likes = states.pop(topic)
+    assert not any(state.exists for state in states.values())
     assert likes.partitions == partitions_found
     assert likes.faults == (str(caught.value),)
 
