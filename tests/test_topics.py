@@ -29,11 +29,13 @@ async def create(settings: Settings, topic: str, partitions: int, **options: str
 
 
 async def delete(settings: Settings, topic: str) -> None:
-    """Delete one topic."""
+    """Delete one topic, and wait until it is gone."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
     await admin.delete_topics([topic])
     await admin.close()
+    while any(state.exists for state in await check(settings) if state.topic == topic):
+        await asyncio.sleep(0.05)
 
 
 async def test_missing_topics_are_created_as_the_contract_has_them(settings: Settings) -> None:
