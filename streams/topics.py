@@ -61,10 +61,11 @@ async def ensure(settings: Settings) -> None:
     """
     async with connected(settings) as client:
         states = await _examine(client, settings)
-        if faults := [fault for state in states if state.exists for fault in state.faults]:
-            raise BrokerError("; ".join(faults))
-        await _create(client, settings, [state.topic for state in states if not state.exists])
+        _refuse(state for state in states if state.exists)
+        if missing := [state.topic for state in states if not state.exists]:
+            await _create(client, settings, missing)
         await _settle(client, _wanted(settings))
+        _refuse(await _examine(client, settings))  # somebody else may have been quicker
 
 
 async def check(settings: Settings) -> list[TopicState]:
@@ -99,6 +100,11 @@ async def log_bounds(settings: Settings) -> dict[tuple[str, int], tuple[int, int
     places = [TopicPartition(settings.topic(topic), number) for topic, number in names]
     starts, ends = await _offsets(settings, places)
     return {name: (starts[place], ends[place]) for name, place in zip(names, places, strict=True)}
+
+
+def _refuse(states: Iterable[TopicState]) -> None:
+    if faults := [fault for state in states for fault in state.faults]:
+        raise BrokerError("; ".join(faults))
 
 
 async def _found(settings: Settings, topics: Iterable[str]) -> dict[str, Topic]:
@@ -196,8 +202,6 @@ async def _options(client: AIOKafkaClient, topics: Iterable[str]) -> dict[str, d
 
 
 async def _create(client: AIOKafkaClient, settings: Settings, topics: list[str]) -> None:
-    if not topics:
-        return
     wanted = _wanted(settings)
     news: list[tuple[Any, ...]] = [
         (topic, settings.partitions, settings.replication, [], list(wanted[topic].items()))
@@ -206,7 +210,6 @@ async def _create(client: AIOKafkaClient, settings: Settings, topics: list[str])
     request = CreateTopicsRequest(news, timeout=ANSWER_MS, validate_only=False)
     answer: Any = await client.send(client.get_random_node(), request)
     for topic, error_code, message in answer.topic_errors:
-        # Another worker that starts at the same time may have been quicker.
         if for_code(error_code) not in (NoError, TopicAlreadyExistsError):
             raise BrokerError(f"topic {topic} cannot be created: {message}")
 

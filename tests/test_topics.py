@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 async def create(settings: Settings, topic: str, partitions: int, **options: str) -> None:
-    """Create one topic otherwise than Likewave would."""
+    """Create one topic otherwise than Likewave would, and wait until it is there."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
     configs = {name.replace("_", "."): value for name, value in options.items()}
     await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
     await admin.close()
+    while not any(state.exists for state in await check(settings)):
+        await asyncio.sleep(0.05)
 
 
 async def delete(settings: Settings, topic: str) -> None:
@@ -93,6 +95,16 @@ async def test_a_topic_that_is_otherwise_is_refused(
     assert not any(state.exists for state in states.values())
     assert likes.partitions == partitions_found
     assert likes.faults == (str(caught.value),)
+
+
+async def test_whoever_comes_second_learns_what_was_created(settings: Settings) -> None:
+    """Of two workers that start at once and want different topics, one is refused."""
+    other = settings.model_copy(update={"partitions": 3})
+    outcomes = await asyncio.gather(ensure(settings), ensure(other), return_exceptions=True)
+    refusals = [str(outcome) for outcome in outcomes if isinstance(outcome, BrokerError)]
+
+    assert len(refusals) == 1
+    assert "partitions, wanted are" in refusals[0]
 
 
 async def test_more_than_is_wanted_will_do(settings: Settings) -> None:
