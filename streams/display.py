@@ -26,15 +26,15 @@ NOTHING_YET = ""
 async def show(
     read: Callable[[], Awaitable[T]],
     table: Callable[[T], RenderableType],
+    document: Callable[[T], object] | None,
     *,
-    json: bool,
     watch: bool,
 ) -> None:
     """Read and write; with `watch`, again every second where something changed, until Ctrl-C.
 
-    JSON is one document, or one line a change.
+    With a `document` it is JSON: one document, or one line a change.
     """
-    with _writer(table, json=json, watch=watch) as write:
+    with _writer(table, document, watch=watch) as write:
         write(last := await read())
         while watch:
             await asyncio.sleep(EVERY_S)
@@ -44,10 +44,11 @@ async def show(
 
 @contextmanager
 def _writer(
-    table: Callable[[T], RenderableType], *, json: bool, watch: bool
+    table: Callable[[T], RenderableType], document: Callable[[T], object] | None, *, watch: bool
 ) -> Iterator[Callable[[T], None]]:
-    if json:
-        yield write_json_line if watch else write_json
+    if document:
+        write = write_json_line if watch else write_json
+        yield lambda found: write(document(found))
     elif watch and is_terminal():
         latest = deque[T](maxlen=1)
         with Live(get_renderable=lambda: table(latest[0]) if latest else NOTHING_YET):

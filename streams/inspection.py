@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console, RenderableType
 
@@ -52,7 +53,20 @@ async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
                 entries, now=clock.now_ms(), half_life_ms=settings.policy.half_life_ms
             )
 
-        await display.show(read, table, json=json, watch=watch)
+        await display.show(read, table, _feed_document if json else None, watch=watch)
+
+
+def _feed_document(entries: Sequence[Entry]) -> list[dict[str, object]]:
+    return [
+        {
+            "item": entry.item,
+            "score": entry.score,
+            "at": entry.proofs[0].at,
+            "proofs": entry.proofs,
+            "proofs_total": entry.proofs_total,
+        }
+        for entry in entries
+    ]
 
 
 async def _check_known(feeds: store.Store, settings: Settings, user: str) -> None:
@@ -80,7 +94,8 @@ def lag(*, watch: Watch = False, json: Json = False) -> None:
 async def _lag(*, watch: bool, json: bool) -> None:
     settings = load()
     async with store.opened(settings) as feeds, gauge(settings, feeds) as open_gauge:
-        await display.show(open_gauge.measure, tables.lag, json=json, watch=watch)
+        document = msgspec.to_builtins if json else None
+        await display.show(open_gauge.measure, tables.lag, document, watch=watch)
 
 
 @app.command(epilog="Example: likewave audit --users 500 --json")

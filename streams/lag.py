@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.store import Store
 
-RECORD_BYTES = 1  # of a fetch: the broker gives one batch, however large
-RECORD_MS = 1_000  # for the answer; a stretch that was compacted away has no record
+RECORD_BYTES = 1  # of a fetch from one partition: the broker gives one batch, however large
+RECORD_MS = 1_000  # for a record to come; a stretch that was compacted away has none
+WAIT_MS = 10  # of the broker, for records that are not there yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +126,12 @@ class Gauge:
 
     async def _first_unapplied(self, lagging: Sequence[Position]) -> dict[Position, int]:
         """Give the broker's timestamp (Unix ms) on the first event that some shard lacks."""
-        places = {self._address((one.topic, one.partition)): one for one in lagging}
-        self._consumer.assign(list(places))
-        for place, position in places.items():
-            self._consumer.seek(place, position.fence)
         found = {}
         with explained(self._settings):
-            for place, position in places.items():
+            for position in lagging:
+                place = self._address((position.topic, position.partition))
+                self._consumer.assign([place])
+                self._consumer.seek(place, position.fence)
                 taken = await self._consumer.getmany(place, timeout_ms=RECORD_MS, max_records=1)
                 for record in taken.get(place, ()):
                     found[position] = record.timestamp
@@ -154,6 +154,7 @@ async def gauge(settings: Settings, store: Store) -> AsyncIterator[Gauge]:
         enable_auto_commit=False,
         request_timeout_ms=ANSWER_MS,
         max_partition_fetch_bytes=RECORD_BYTES,
+        fetch_max_wait_ms=WAIT_MS,
     )
     try:
         with explained(settings):

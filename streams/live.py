@@ -94,7 +94,7 @@ class View:
             half_life_ms=self._settings.policy.half_life_ms,
         )
         title = Text(f"The feed of user {self._user}, live (Ctrl-C ends it)", style="bold")
-        return Group(title, feed, "", Text(str(pulse)))
+        return Group(title, feed, "", pulse.flow, pulse.delay)
 
     async def _page(self) -> list[Entry]:
         shards = self._settings.shards

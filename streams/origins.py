@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import EnvSettingsSource
 
-from streams.settings import PREFIX, STACK_FILE, Settings, running_stack
+from streams.settings import PREFIX, Settings, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def effective(settings: Settings) -> list[Setting]:
 def _sources() -> Iterator[tuple[str, str]]:
     """Name the source of every field that has one; the last word on a field is the first to win."""
     for name in running_stack():
-        yield name, f"running stack ({STACK_FILE})"
+        yield name, "running stack"
     for name in EnvSettingsSource(Settings)():
         yield name, PREFIX + name.upper()
 

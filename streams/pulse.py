@@ -30,17 +30,24 @@ class Pulse:
         """Say it in one line.
 
         >>> print(Pulse(1012.4, 20480.9, None, 12))
-        1,012 events/s | 20,481 signals/s | act to visible: not yet | lag 12
+        1,012 events/s, 20,481 signals/s, lag 12; act to visible: not measured yet
         """
-        latency = (
-            f"p50 {self.latency.p50:.0f} ms, p99 {self.latency.p99:.0f} ms"
-            if self.latency
-            else "not yet"
-        )
+        return f"{self.flow}; {self.delay}"
+
+    @property
+    def flow(self) -> str:
+        """Say how much flows, and how much waits."""
         return (
-            f"{self.events_per_s:,.0f} events/s | {self.signals_per_s:,.0f} signals/s | "
-            f"act to visible: {latency} | lag {self.lag:,}"
+            f"{self.events_per_s:,.0f} events/s, {self.signals_per_s:,.0f} signals/s, "
+            f"lag {self.lag:,}"
         )
+
+    @property
+    def delay(self) -> str:
+        """Say how long an act takes to become visible."""
+        if self.latency is None:
+            return "act to visible: not measured yet"
+        return f"act to visible: p50 {self.latency.p50:.0f} ms, p99 {self.latency.p99:.0f} ms"
 
 
 @dataclass(frozen=True, slots=True)
