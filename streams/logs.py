@@ -1,20 +1,21 @@
 """What a worker says: one line a fact, to standard error, for people or for machines.
 
 On a terminal a line reads `event key=value …`, elsewhere it is one JSON object. What the libraries
-say goes the same way, from warnings on; what they cry out about during every healthy start does
-not.
+say goes the same way, from warnings on, but not what they say of every healthy start and rebalance,
+and the same thing only once in a while: during an outage they repeat it ten times a second.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from structlog.typing import Processor
 
@@ -24,6 +25,7 @@ NOISE = (
     "Heartbeat failed",  # of every rebalance; the one that follows is reported by its outcome
     "OffsetCommit failed",  # commits are telemetry: the fences say what is done
 )
+REPEATED_S = 10.0  # before a library may say the same thing again
 
 
 def silence() -> None:
@@ -45,7 +47,7 @@ def configure() -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(is_worth_saying)
+    handler.addFilter(Sparing(time.monotonic))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer()],
@@ -56,17 +58,34 @@ def configure() -> None:
     logging.getLogger(OURS).setLevel(logging.INFO)
 
 
-def is_worth_saying(record: logging.LogRecord) -> bool:
-    """Tell whether we said it ourselves, or a library warns of what not every worker meets.
+class Sparing:
+    """Lets through what we say, and of the libraries what is neither noise nor said just now.
 
-    >>> lost = logging.LogRecord("aiokafka", 40, "", 0, "Heartbeat failed: %s", ("gone",), None)
-    >>> is_worth_saying(lost)
+    >>> def lost(message: str) -> logging.LogRecord:
+    ...     return logging.LogRecord("aiokafka", logging.ERROR, "", 1, message, None, None)
+    >>> sparing = Sparing(iter([100.0, 101.0, 111.0]).__next__)
+    >>> sparing(lost("Heartbeat failed: gone"))
     False
+    >>> [sparing(lost("Unable to connect")) for _ in range(3)]
+    [True, False, True]
     """
-    if isinstance(record.msg, dict):  # structlog's: Faust logs under the names of our modules, too
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said: dict[tuple[str, int], float] = {}  # by the place in the code
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        """Tell whether `record` is worth a line."""
+        if isinstance(record.msg, dict):  # structlog's; Faust uses the names of our modules, too
+            return True
+        message = record.getMessage()
+        if record.levelno < logging.WARNING or any(noise in message for noise in NOISE):
+            return False
+        place, now = (record.pathname, record.lineno), self._clock()
+        if now - self._said.get(place, -REPEATED_S) < REPEATED_S:
+            return False
+        self._said[place] = now
         return True
-    message = record.getMessage()
-    return record.levelno >= logging.WARNING and not any(noise in message for noise in NOISE)
 
 
 def _renderer() -> Processor:
