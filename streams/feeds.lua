@@ -42,7 +42,10 @@ local call, here, tag, policy, cut, work
 local function open(fence, numbers, at)
   floor, log, format, match, LN2 = math.floor, math.log, string.format, string.match, math.log(2)
   call, work, policy = redis.call, 0, numbers
-  if policy then policy.overflow = format('%d', -1 - policy.feed_size) end
+  if policy then
+    policy.overflow = format('%d', -1 - policy.feed_size)
+    policy.unseen = policy.half_life * log(2 * policy.half_life / LN2) / LN2
+  end
   here = ':' .. match(fence, '{%d+}')
   tag = here .. ':'
   local time = math.max(at, tonumber(call('HGET', fence, 'time') or '0'))
@@ -239,12 +242,14 @@ local function signal_alone(act, members)
   for _, user in ipairs(members) do put('feed' .. tag .. user, score, item) end
 end
 
--- Many others do: where the item is in the feed, its score holds them already. An act that moves
--- forward could add the difference to it, but repeated ones would pile up the rounding.
+-- Many others do: where the item is in the feed, its score holds them already. It is made anew, all
+-- the same, where an act moves forward (the difference would do, but repeated ones would pile up
+-- its rounding), and where the score is so old that a like of the same actor, made before the
+-- horizon and forgotten, may be seen in it by half a millisecond.
 local function signal(act, user)
   local feed = 'feed' .. tag .. user
   local score = not act.moved and tonumber(call('ZSCORE', feed, act.item) or nil)
-  if score then
+  if score and score > cut + policy.bonus[act.kind] + policy.unseen then
     score = floor(merge(score, act.value, policy.half_life) + 0.5)
     call('ZADD', feed, digits(score), act.item)
   else
@@ -415,7 +420,7 @@ local function direct(row)
     if call('SISMEMBER', 'circle' .. tag .. user, sender) == 1 then
       work = work + 1
       signal({
-        item = item, acts = acts_on(item), moved = old and old > 0, value = tonumber(row.score),
+        kind = 'direct', item = item, acts = acts_on(item), moved = old and old > 0, value = tonumber(row.score),
       }, user)
     end
   elseif old then

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.events import TOPICS
 from streams import reader, store, topics
-from streams.audit import audit
+from streams.audit import audit, render
 from streams.child import Child
 from streams.settings import PREFIX
 from streams.supervisor import keep
@@ -36,6 +38,7 @@ class Worker(Child):
         """Give the command that a person would type."""
         names = ("kafka", "redis", "shards", "partitions", "topic_prefix", "group")
         told = [f"{PREFIX}{name.upper()}={getattr(self._settings, name)}" for name in names]
+        told.append(f"{PREFIX}POLICY={json.dumps(asdict(self._settings.policy))}")
         return ["env", *told, sys.executable, "-m", "streams.cli", "worker"]
 
 
@@ -90,15 +93,16 @@ class Crew:
                     return False
         return True
 
-    async def assert_equal(self) -> None:
-        """Hold every feed against the log."""
+    async def assert_equal(self, *, rejected: int = 0) -> None:
+        """Hold every feed against the log, of which `rejected` records break the contract."""
         await self.caught_up()
         async with store.opened(self.settings) as feeds:
             verdict = await audit(
                 self.settings, partial(reader.snapshot, feeds), users=None, seed=0
             )
         assert verdict.users > 0
-        assert (verdict.differing, verdict.differences) == (0, [])
+        assert verdict.differing == 0, render(verdict)
+        assert verdict.rejected == rejected
 
 
 @asynccontextmanager
