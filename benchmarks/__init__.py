@@ -1,0 +1,21 @@
+"""How fast it is, against others who do the job, all in one run: `python -m benchmarks`.
+
+In import order:
+
+    report      what came out: rates, CPU times, figures to reach
+    workload    a circle where everybody has 20 fans, and likes by Zipf's law
+    lab         the servers of a run: a broker, and stores that are filled once and copied
+    stopwatch   measures one round: time, CPU time of this process and of the store
+    programs    runs contenders and workers as processes of their own
+    workers     Likewave's worker, and how far it has come
+    publisher   a program that publishes likes at an even rate
+    bare        the bare writes, encoded beforehand
+    contenders  the others: programs that read a preloaded log
+    ingest      events from Kafka to columns
+    fanout      signals into full feeds
+    job         the whole job, from Kafka to feeds
+    memory      bytes of a feed
+    popular     one act for 5,000 fans
+    freshness   from act to visible, and pages meanwhile
+    recovery    a worker after SIGKILL
+"""

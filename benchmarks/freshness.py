@@ -1,0 +1,94 @@
+"""Freshness: from an act to the fan who sees it, and how long a page takes meanwhile.
+
+A worker drains a log of likes as fast as it can, which gives the greatest rate. Then likes come at
+half of it, and between them those of one user, one at a time: each is timed from its publishing
+until it is in a fan's feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks import workload
+from benchmarks.programs import program
+from benchmarks.report import Report, at_most, quantile
+from benchmarks.workers import drain, end, moved, worker
+from models.events import Like
+from streams import store
+from streams.producer import Producer
+from streams.reader import page
+
+if TYPE_CHECKING:
+    from benchmarks.lab import Lab
+    from benchmarks.workload import Circle
+    from streams.settings import Settings
+
+POLL_S = 0.0005
+PAUSE_S = 0.02  # between two acts that are timed, or two pages
+SETTLE_S = 1.0  # once the worker has caught up
+TIMED_AT = workload.START + 86_400_000  # younger than all other acts
+FIRST_TIMED = 2 * 10**9
+
+
+async def run(lab: Lab) -> Report:
+    """Measure act to visible, and pages, at half the greatest rate."""
+    circle = workload.circle(lab.sizes.users)
+    log = await lab.likes("fresh")
+    with lab.copy(await lab.full()) as server:
+        settings = log.model_copy(update={"redis": server.url})
+        rate = (await drain(settings, server)).rate / 2
+        settings = settings.model_copy(update={"group": "fresh-2"})  # the first has not left yet
+        load = str(rate), str(lab.sizes.users), str(lab.sizes.drained_likes)
+        async with (
+            worker(settings),
+            program("benchmarks.publisher", settings, *load),
+            store.opened(settings) as client,
+        ):
+            await _caught_up(settings, client)
+            visible_ms = await _time_acts(settings, client, circle, lab.sizes.seconds)
+            page_ms = await _time_pages(client, circle, lab.sizes.seconds)
+    return Report(
+        figures=[
+            at_most("act to visible, p50", quantile(visible_ms, 0.5), 30, "ms"),
+            at_most("act to visible, p99", quantile(visible_ms, 0.99), 150, "ms"),
+            at_most("page of 20, p50", quantile(page_ms, 0.5), 1, "ms"),
+            at_most("page of 20, p99", quantile(page_ms, 0.99), 10, "ms"),
+        ]
+    )
+
+
+async def _caught_up(settings: Settings, client: store.Store) -> None:
+    """Wait until the store holds what was published while the worker started, and once more."""
+    for _ in range(2):
+        await asyncio.sleep(SETTLE_S)
+        await moved(client, beyond=await end(settings) - 1)
+
+
+async def _time_acts(
+    settings: Settings, client: store.Store, circle: Circle, seconds: float
+) -> list[float]:
+    user = circle.users[0]
+    took_ms: list[float] = []
+    feed = f"feed:{{0}}:{circle.fans[user][0]}"
+    until = time.perf_counter() + seconds
+    async with Producer(settings) as producer:
+        while (began := time.perf_counter()) < until:
+            item = str(FIRST_TIMED + len(took_ms))
+            await producer.publish([Like(at=TIMED_AT + len(took_ms), user=user, item=item)])
+            while await client.zscore(feed, item) is None:  # noqa: ASYNC110 - as a fan would
+                await asyncio.sleep(POLL_S)
+            took_ms.append(1_000 * (time.perf_counter() - began))
+            await asyncio.sleep(PAUSE_S)
+    return took_ms
+
+
+async def _time_pages(client: store.Store, circle: Circle, seconds: float) -> list[float]:
+    took_ms: list[float] = []
+    until = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < until:
+        await page(client, 1, circle.users[len(took_ms) % len(circle.users)])
+        took_ms.append(1_000 * (time.perf_counter() - began))
+        await asyncio.sleep(PAUSE_S)
+    return took_ms
