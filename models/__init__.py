@@ -5,6 +5,8 @@ In import order; a module imports only what stands above it:
     errors      what can go wrong, as one tree
     policy      the numbers a product owner may turn
     events      what is published: kinds, fields, topics; the one source of the contract
+    network     a social network to simulate: heavy tails, friends close by
+    traffic     what its people do: an endless, seeded stream of events
     decay       scores are times: the arithmetic of effective time
     decoding    records of a batch become events, or rejects with the reason
     columns     events as columns of rows, the shape in which they reach a shard

@@ -17,7 +17,7 @@ from models.events import Befriend, Unfriend
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from models.events import Event, Share, View
+    from models.events import Edge, Event, OnItem, Share, View
     from models.policy import Policy
 
 
@@ -47,7 +47,7 @@ def _registers(events: Sequence[Event]) -> list[int]:
     return [2 * event.at + event.off for event in events]
 
 
-def _likes(events: Sequence[Event], offsets: list[int], policy: Policy) -> Rows:
+def _likes(events: Sequence[OnItem], offsets: list[int], policy: Policy) -> Rows:
     at = np.array([event.at for event in events], dtype=np.int64)
     score = contribution(at, policy.like_weight, policy.half_life_ms)
     return Rows(
@@ -100,7 +100,7 @@ def _shares(events: Sequence[Share], offsets: list[int], policy: Policy) -> Rows
     )
 
 
-def _friendships(events: Sequence[Event], offsets: list[int], policy: Policy) -> Rows:
+def _friendships(events: Sequence[Edge], offsets: list[int], policy: Policy) -> Rows:
     del policy  # an edge has no weight
     flat = [
         (event, offset, end)
@@ -118,7 +118,7 @@ def _friendships(events: Sequence[Event], offsets: list[int], policy: Policy) ->
     )
 
 
-def _ends(event: Event) -> list[tuple[str, str, str]]:
+def _ends(event: Edge) -> list[tuple[str, str, str]]:
     if isinstance(event, Befriend | Unfriend):
         return [("friend", event.user, event.friend), ("friend", event.friend, event.user)]
     return [("follow", event.user, event.friend)]

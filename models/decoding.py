@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from models.errors import EventError
-from models.events import ID_BYTES, KINDS, LARGEST_EVENT, LONGEST_ID, TOPICS
-from models.events import check, decoder, ids, is_on_oneself, refusal
+from models.events import (
+    ID_BYTES,
+    KINDS,
+    LARGEST_EVENT,
+    LONGEST_ID,
+    TOPICS,
+    check,
+    decoder,
+    ids,
+    is_on_oneself,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,16 +38,12 @@ _decoders = {
 
 
 class Record(Protocol):
-    """What decoding needs of a Kafka record."""
+    """What decoding needs of a Kafka record; `timestamp` is the broker's, in Unix ms."""
 
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int:
-        """Give the broker's Unix ms."""
-
-    @property
-    def value(self) -> bytes | None: ...
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
 
 
 class Reason(StrEnum):

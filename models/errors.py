@@ -1,5 +1,7 @@
 """What can go wrong, as one tree: each class says when, each message what to do.
 
+::
+
     LikewaveError
     ├── PolicyError      a policy number is missing, out of range or at odds with another
     ├── SettingsError    an environment variable or option cannot be used

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-import operator
 import re
-from collections.abc import Iterable, Sequence
-from typing import Annotated, ClassVar, get_args
+from operator import attrgetter, or_
+from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 import msgspec
 
 from models.errors import EventError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 ID_PATTERN = r"\A[A-Za-z0-9_-]{1,64}\Z"
 ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -26,7 +28,15 @@ Moment = Annotated[int, msgspec.Meta(gt=0, lt=LATEST, description="Unix time in 
 Recipients = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=MOST_RECIPIENTS)]
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag=str.lower):
+class Event(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="kind",
+    tag=str.lower,
+):
     """One JSON object on a topic: `kind`, `at`, and the fields of its kind."""
 
     topic: ClassVar[str]
@@ -45,7 +55,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind
         return type(self).__name__.lower()
 
 
-class _ByUser(Event, kw_only=True):
+class OnItem(Event, frozen=True, kw_only=True):
     """An event of one user on one item, keyed by the user."""
 
     user: Id
@@ -53,23 +63,24 @@ class _ByUser(Event, kw_only=True):
 
     @property
     def key(self) -> str:
+        """Name the user: what one does stays in order."""
         return self.user
 
 
-class Like(_ByUser, kw_only=True):
+class Like(OnItem, frozen=True, kw_only=True):
     """`user` likes `item`."""
 
     topic: ClassVar[str] = "likes"
 
 
-class Unlike(_ByUser, kw_only=True):
+class Unlike(OnItem, frozen=True, kw_only=True):
     """`user` takes the like of `item` back."""
 
     topic: ClassVar[str] = "likes"
     off: ClassVar[bool] = True
 
 
-class View(_ByUser, kw_only=True):
+class View(OnItem, frozen=True, kw_only=True):
     """`user` saw `item`, privately: it counts for the item, and never spreads."""
 
     topic: ClassVar[str] = "views"
@@ -78,7 +89,7 @@ class View(_ByUser, kw_only=True):
     completion: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
-class Share(_ByUser, kw_only=True):
+class Share(OnItem, frozen=True, kw_only=True):
     """`user` shares `item` with all friends, or by name with those in `to`."""
 
     topic: ClassVar[str] = "shares"
@@ -86,7 +97,7 @@ class Share(_ByUser, kw_only=True):
     to: Recipients | None = None
 
 
-class Unshare(_ByUser, kw_only=True):
+class Unshare(OnItem, frozen=True, kw_only=True):
     """`user` takes a share back: the one to all, or the ones to those in `to`."""
 
     topic: ClassVar[str] = "shares"
@@ -95,7 +106,7 @@ class Unshare(_ByUser, kw_only=True):
     to: Recipients | None = None
 
 
-class _Edge(Event, kw_only=True):
+class Edge(Event, frozen=True, kw_only=True):
     """An event between two accounts, keyed by the register it writes."""
 
     topic: ClassVar[str] = "friendships"
@@ -104,33 +115,33 @@ class _Edge(Event, kw_only=True):
     friend: Id
 
 
-class _Mutual(_Edge, kw_only=True):
+class _Mutual(Edge, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return "friend|" + "|".join(sorted((self.user, self.friend)))
 
 
-class _Directed(_Edge, kw_only=True):
+class _Directed(Edge, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return f"follow|{self.user}|{self.friend}"
 
 
-class Befriend(_Mutual, kw_only=True):
+class Befriend(_Mutual, frozen=True, kw_only=True):
     """`user` and `friend` become friends of each other."""
 
 
-class Unfriend(_Mutual, kw_only=True):
+class Unfriend(_Mutual, frozen=True, kw_only=True):
     """`user` and `friend` are no longer friends."""
 
     off: ClassVar[bool] = True
 
 
-class Follow(_Directed, kw_only=True):
+class Follow(_Directed, frozen=True, kw_only=True):
     """`user` follows `friend`."""
 
 
-class Unfollow(_Directed, kw_only=True):
+class Unfollow(_Directed, frozen=True, kw_only=True):
     """`user` no longer follows `friend`."""
 
     off: ClassVar[bool] = True
@@ -148,7 +159,7 @@ _id = re.compile(ID_PATTERN)
 
 def decoder(kinds: Iterable[type[Event]]) -> msgspec.json.Decoder[Event]:
     """Make a decoder of JSON objects of any of `kinds`; it leaves ids to `check`."""
-    return msgspec.json.Decoder(functools.reduce(operator.or_, kinds))
+    return msgspec.json.Decoder(functools.reduce(or_, kinds))
 
 
 _any = decoder(KINDS.values())
@@ -177,23 +188,22 @@ def check(event: Event) -> None:
             for place, recipient in enumerate(to or ()):
                 _check_ids({f"$.to[{place}]": recipient})
                 _check_other(user, recipient, f"$.to[{place}]")
-        case _Edge(user=user, friend=friend):
+        case Edge(user=user, friend=friend):
             _check_ids({"$.user": user, "$.friend": friend})
             _check_other(user, friend, "$.friend")
-        case _ByUser(user=user, item=item):
+        case OnItem(user=user, item=item):
             _check_ids({"$.user": user, "$.item": item})
 
 
 def ids(events: Sequence[Event]) -> list[str]:
     """List all ids that events of one topic name."""
-    match events[0]:
-        case _ByUser():
-            named = [event.user for event in events] + [event.item for event in events]
-            if isinstance(events[0], Share | Unshare):
-                named += [recipient for event in events for recipient in event.to or ()]
-            return named
-        case _:
-            return [event.user for event in events] + [event.friend for event in events]
+    kind = type(events[0])
+    other = "item" if issubclass(kind, OnItem) else "friend"
+    named = [*map(attrgetter("user"), events), *map(attrgetter(other), events)]
+    if issubclass(kind, Share | Unshare):
+        for recipients in filter(None, map(attrgetter("to"), events)):
+            named += recipients
+    return named
 
 
 def is_on_oneself(event: Event) -> bool:
@@ -201,7 +211,7 @@ def is_on_oneself(event: Event) -> bool:
     match event:
         case Share(user=user, to=to) | Unshare(user=user, to=to):
             return to is not None and user in to
-        case _Edge(user=user, friend=friend):
+        case Edge(user=user, friend=friend):
             return user == friend
         case _:
             return False

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from models.errors import PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -81,7 +84,7 @@ class Policy:
         604800000
         """
         known = {field.name.removesuffix("_ms"): field.name for field in dataclasses.fields(cls)}
-        numbers: dict[str, float] = {}
+        numbers: dict[str, object] = {}
         for name, value in table.items():
             if name not in known:
                 raise PolicyError(f"{name} is not a policy number: one of {', '.join(known)}")

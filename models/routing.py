@@ -28,7 +28,9 @@ def route(rows: Rows, shards: int) -> list[tuple[Rows, list[bool]]]:
     """Give each shard its rows, and which of them are on items at home there."""
     if shards == 1:
         return [(rows, [True] * len(rows))]
-    homes = [_home(*row, shards) for row in zip(rows.kind, rows.who, rows.item, rows.other)]
+    homes = [
+        _home(*row, shards) for row in zip(rows.kind, rows.who, rows.item, rows.other, strict=True)
+    ]
     return [_share_of(shard, rows, homes) for shard in range(shards)]
 
 

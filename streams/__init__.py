@@ -1,6 +1,8 @@
 """Where the feeds meet the world: Kafka, Redis, Faust, terminals.
 
-In import order; a module imports only what stands above it:
+In import order; a module imports only what stands above it.
+
+Where things are:
 
     clock         the wall clock: the only place where it is read
     settings      where things are, and where each value comes from
@@ -8,6 +10,19 @@ In import order; a module imports only what stands above it:
     metadata      topic ids, by a request that aiokafka does not know
     topics        the topics: created, checked, and where their logs lie
     store         the Redis or Valkey that holds the feeds, and what it must be like
+
+Publishing:
+
+    producer      publishing events: idempotent, in bulk, honestly counted
+    progress      how far a publication has come, told once a second
+    noise         poison, repetition and lateness, mixed into traffic
+    simulate      simulated traffic in real time
+    lines         events as JSON lines, from a file or a pipe
+    datasets      data sets of other systems as events
+    replay        events of a file, a pipe or a data set, at their pace
+
+From the log into the feeds:
+
     feeds         the write side of the shards (feeds.lua: what a batch does to one)
     reader        the read side of the shards: pages and snapshots
     transport     one fetched stretch of one partition is one Faust event
@@ -16,7 +31,18 @@ In import order; a module imports only what stands above it:
     agents        the Faust application: one agent a topic
     watchdog      ends a worker whose shards fell behind or no longer move
     worker        one worker, from checks to a clean or a loud end
+
+Held against the definition:
+
     history       the log, read on its own account
     audit         the feeds in the store held against the definition
-    producer      publishing events: idempotent, in bulk, honestly counted
+    lag           how far the feeds are behind the log
+
+The local stack:
+
+    child         a program of the local stack as a child process, with its words in a log file
+    server        a server of the local stack: a child that is started once it answers
+    local         the servers of the local stack: Apache Kafka from its jars, Valkey
+    supervisor    children that end with an error are started again, each time a little later
+    stack         the local stack of a folder, started together and kept running
 """

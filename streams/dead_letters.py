@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -34,7 +34,7 @@ class DeadLetters:
             bootstrap_servers=settings.kafka, enable_idempotence=True, acks="all", linger_ms=5
         )
 
-    async def __aenter__(self) -> DeadLetters:
+    async def __aenter__(self) -> Self:
         await self._producer.start()
         return self
 

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import structlog
-from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import (
-    BusyLoadingError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import TimeoutError as TimedOut
+from redis import exceptions
 
 from models.columns import Rows
 from models.decay import contribution
@@ -34,7 +26,12 @@ if TYPE_CHECKING:
 STEP = 512  # units of work (signals) in one call: about 5 ms
 FEWEST_ROWS, MOST_ROWS = 16, 4_096  # rows sent in one call
 PATIENCE_S = (0.05, 2.0)  # first and longest pause while the store is away
-PASSING = (Disconnected, TimedOut, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+PASSING = (
+    exceptions.ConnectionError,  # and BusyLoadingError
+    exceptions.TimeoutError,
+    exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,
+)
 
 log = structlog.get_logger()
 
@@ -121,12 +118,12 @@ class Shards:
         pause, longest = PATIENCE_S
         while True:
             try:
-                return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)  # type: ignore[misc,arg-type]  # redis-py types
+                return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
             except PASSING as error:
                 log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
-            except ResponseError as error:
+            except exceptions.ResponseError as error:
                 raise _refusal(shard, error) from error
-            except RedisError as error:
+            except exceptions.RedisError as error:
                 raise StoreError(f"shard {shard}: {error}") from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
@@ -137,7 +134,7 @@ def _between_records(rows: Rows, last: int) -> int:
     return bisect_right(rows.offset, rows.offset[last - 1]) if last < len(rows) else len(rows)
 
 
-def _refusal(shard: int, error: ResponseError) -> StoreError:
+def _refusal(shard: int, error: exceptions.ResponseError) -> StoreError:
     message = str(error)
     if message.startswith("GAP"):
         return GapError(f"shard {shard}: {message.removeprefix('GAP ')}")

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from faust.types.tuples import TP
 
 from models.errors import StoreError
 from streams import reader
@@ -14,6 +13,8 @@ from streams.feeds import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from faust.types.tuples import TP
 
     from streams.settings import Settings
     from streams.store import Store

@@ -123,6 +123,7 @@ def audit(
 async def _audit(users: int | None, seed: int, *, quiet: bool) -> auditor.Verdict:
     settings = load()
     async with store.opened(settings) as feeds:
+        await feeds.ping()  # before the log is read, which may take minutes
         with ticker(quiet=quiet) as show:
             return await auditor.audit(
                 settings,

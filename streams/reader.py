@@ -78,7 +78,7 @@ async def snapshot(store: Store, shard: int, users: Sequence[str]) -> Snapshot:
 
 async def fences(store: Store, shard: int) -> dict[str, tuple[int, str, int]]:
     """Read a shard's position: `<topic>:<partition>` -> next offset, log id, last event time."""
-    fence: dict[str, str] = await store.hgetall(fence_key(shard))  # type: ignore[misc]  # redis-py types
+    fence: Any = await store.hgetall(fence_key(shard))
     return {source: _fence(value) for source, value in fence.items() if ":" in source}
 
 
@@ -103,4 +103,4 @@ def _positions(fence: dict[str, str]) -> dict[tuple[str, int], int]:
 
 async def _read(store: Store, function: str, shard: int, *arguments: Any) -> Any:
     name = f"likewave_{SCHEMA}_{function}"
-    return await store.fcall_ro(name, 1, fence_key(shard), *arguments)  # type: ignore[misc]  # redis-py types
+    return await store.fcall_ro(name, 1, fence_key(shard), *arguments)

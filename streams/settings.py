@@ -7,18 +7,16 @@ itself in `.likewave/stack.json`, then the defaults below.
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from models.errors import PolicyError, SettingsError
 from models.policy import Policy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PREFIX = "LIKEWAVE_"
 DATA_DIR = Path(".likewave")
@@ -31,12 +29,22 @@ def _redis_url(url: str) -> str:
     return url
 
 
+def _servers(listed: str) -> str:
+    for server in listed.split(","):
+        host, colon, port = server.strip().rpartition(":")
+        if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
+            raise ValueError("give host:port[,host:port …]")
+    return listed
+
+
 class Settings(BaseSettings):
     """One deployment, frozen; `policy` is what all its scores are made with."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, host:port[,host:port …]")
+    kafka: Annotated[str, AfterValidator(_servers)] = Field(
+        "127.0.0.1:9092", description="bootstrap servers, host:port[,host:port …]"
+    )
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
         "redis://127.0.0.1:6379/0", description="URL of the Redis or Valkey that holds the feeds"
     )
@@ -60,18 +68,22 @@ class Settings(BaseSettings):
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource | Callable[[], dict[str, Any]], ...]:
+    ) -> tuple[Any, ...]:
         """Order the sources: arguments, environment, running stack."""
         del dotenv_settings, file_secret_settings, settings_cls
         return init_settings, env_settings, running_stack
 
 
 def running_stack() -> dict[str, Any]:
-    """Read what the local stack of this folder says of itself; nothing where none was started."""
+    """Read what the local stack of this folder says of itself; nothing where none runs."""
     try:
-        return dict(json.loads(STACK_FILE.read_bytes())["settings"])
-    except FileNotFoundError:
+        stack = json.loads(STACK_FILE.read_bytes())
+        os.kill(stack["pid"], 0)
+        return dict(stack["settings"])
+    except (FileNotFoundError, ProcessLookupError):
         return {}
+    except PermissionError:  # it runs, as another user
+        return dict(stack["settings"])
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{STACK_FILE} is damaged: stop the stack and delete it") from error
 

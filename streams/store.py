@@ -116,7 +116,8 @@ def _sha1(code: str) -> str:
 
 async def _check_schema(store: Store) -> None:
     await store.set("likewave:schema", SCHEMA, nx=True)
-    if (schema := await store.get("likewave:schema")) != SCHEMA:
+    schema: Any = await store.get("likewave:schema")
+    if schema != SCHEMA:
         raise StoreError(
             f"the feeds in the store have schema {schema}, this version reads {SCHEMA}: "
             "run the matching version, or flush the store and let the worker refill it"
@@ -132,9 +133,9 @@ def recorded(settings: Settings) -> dict[str, str]:
 
 async def _record_policy(store: Store, settings: Settings, shard: int) -> None:
     key, mine = f"policy:{{{shard}}}", recorded(settings)
-    theirs: dict[str, str] = await store.hgetall(key)  # type: ignore[misc]  # redis-py types
+    theirs: Any = await store.hgetall(key)
     if not theirs:
-        await store.hset(key, mapping=mine)  # type: ignore[misc,arg-type]  # redis-py types
+        await store.hset(key, items=[part for number in mine.items() for part in number])
         return
     differing = [name for name in mine if mine[name] != theirs.get(name)]
     if differing:

@@ -22,7 +22,6 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from faust import Schema
 from faust.transport import consumer as stock
-from faust.transport.consumer import ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, ack_lock
 from mode.utils.futures import notify
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from aiokafka.record.default_records import DefaultRecord
+    from faust.transport.consumer import ConsumerThread
 
     Positions = Callable[[Any, set[TP]], Awaitable[Mapping[TP, int]]]
 
@@ -51,7 +51,7 @@ _INTERNALS = (
 
 
 def check_internals() -> None:
-    """Raise BrokerError where the installed aiokafka or Faust lacks what this transport relies on."""
+    """Raise BrokerError where the installed aiokafka or Faust lacks what this relies on."""
     missing = [
         f"{owner.__name__}.{name}"
         for owner, names in _INTERNALS
@@ -73,7 +73,7 @@ class Batch:
     To Faust it is one record, whose value is the batch itself and whose offset is the last one's.
     """
 
-    __slots__ = ("begin", "next", "records", "topic", "partition", "timestamp")
+    __slots__ = ("begin", "next", "partition", "records", "timestamp", "topic")
 
     timestamp_type = 1
     key = None
@@ -204,11 +204,13 @@ class BatchConsumer(driver.Consumer):
 
     _thread: BatchThread
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, transport: Any, callback: Callable[[Any], Awaitable[None]], **kwargs: Any
+    ) -> None:
+        super().__init__(transport, callback=self._on_batch, **kwargs)
+        self._deliver = callback
         self._expected: dict[TP, int] = {}  # offset at which the next batch must begin
         self._flight: defaultdict[TP, deque[tuple[Any, int]]] = defaultdict(deque)
-        self._deliver, self.callback = self.callback, self._on_batch
         self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:

@@ -75,7 +75,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 async def _crash(app: faust.App) -> None:
-    while app.crash_reason is None:
+    while app.crash_reason is None:  # noqa: ASYNC110  Faust sets no event of ours
         await asyncio.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Workers as processes of their own, which a test may kill; those that end with an error come back."""
+"""Workers as processes, which a test may kill; those that end with an error come back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.events import TOPICS
@@ -21,6 +20,7 @@ from streams.supervisor import keep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from streams.settings import Settings
 
@@ -83,12 +83,12 @@ class Crew:
                 await asyncio.sleep(0.2)
 
     async def _holds_all(self, feeds: store.Store) -> bool:
-        ends = {source: end for source, (_, end) in (await topics.log_bounds(self.settings)).items()}
+        bounds = await topics.log_bounds(self.settings)
         for shard in range(self.settings.shards):
             fences = await reader.fences(feeds, shard)
             if await reader.is_busy(feeds, shard):
                 return False
-            for (topic, partition), end in ends.items():
+            for (topic, partition), (_, end) in bounds.items():
                 if topic in TOPICS and end > fences.get(f"{topic}:{partition}", (0, "", 0))[0]:
                     return False
         return True

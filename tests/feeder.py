@@ -31,6 +31,7 @@ class Record:
     offset: int
     timestamp: int
     value: bytes | None
+    key: bytes | None = None
 
 
 class Feeder:

@@ -62,7 +62,8 @@ class Copy:
                 (item.removeprefix(self.prefix), score - self.later_ms)
                 for item, score in snapshot.feeds[name]
             ]
-            floors |= {user: floor - self.later_ms for floor in snapshot.floors.values()}
+            if name in snapshot.floors:
+                floors[user] = snapshot.floors[name] - self.later_ms
         assert_feeds(found, self.case, floors)
 
 
@@ -169,5 +170,3 @@ async def dead_letters(settings: Settings, count: int) -> list[tuple[bytes, dict
         (letter.value, {name: value.decode() for name, value in letter.headers})
         for letter in letters
     ]
-
-
