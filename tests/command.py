@@ -1,0 +1,67 @@
+"""The `likewave` command as a person or a script runs it: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.settings import PREFIX
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+TOLD = ("kafka", "redis", "shards", "partitions", "topic_prefix", "group")
+PATIENCE_S = 90
+
+
+def environment(settings: Settings | None = None) -> dict[str, str]:
+    """Give the environment that names `settings`, or none of this machine's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    named = {} if settings is None else {name: str(getattr(settings, name)) for name in TOLD}
+    if settings is not None:
+        named["policy"] = json.dumps(asdict(settings.policy))
+    given = {PREFIX + name.upper(): value for name, value in named.items()}
+    return {**kept, **given, "PYTHONPATH": str(ROOT)}
+
+
+def start(
+    *arguments: str, folder: Path, settings: Settings | None = None, stdin: int | None = None
+) -> subprocess.Popen[str]:
+    """Start a command in `folder`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "streams.cli", *arguments],
+        cwd=folder,
+        env=environment(settings),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(
+    *arguments: str, folder: Path, settings: Settings | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    with start(*arguments, folder=folder, settings=settings) as process:
+        try:
+            output, errors = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Give the one line with which a command failed; there must be no other, nor any output."""
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("likewave: ")
+    return lines[0].removeprefix("likewave: ")

@@ -1,0 +1,381 @@
+"""The command: what it says, what a script can rely on, and how it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+from typer.testing import CliRunner
+
+from models.events import Befriend, Event, Like, Share, Unfriend, encode
+from streams import topics
+from streams.cli import app
+from tests.command import complaint, run, start
+from tests.crew import crew
+from tests.feeder import feeding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.local import Store
+    from streams.settings import Settings
+
+COMMANDS = [
+    *("up", "worker", "demo", "topics", "simulate", "replay", "feed", "lag", "audit", "config"),
+]
+AT = 1_790_000_000_000
+NO_KAFKA = {"kafka": "127.0.0.1:9"}
+NO_REDIS = {"redis": "redis://127.0.0.1:9/0"}
+
+
+def published(settings: Settings) -> int:
+    """Count the records on all topics."""
+    bounds = asyncio.run(topics.log_bounds(settings))
+    return sum(end for _, end in bounds.values())
+
+
+def apply(settings: Settings, history: list[Event]) -> None:
+    """Bring events into the shards, without a broker."""
+
+    async def carry() -> None:
+        async with feeding(settings) as feeder:
+            feeder.append(history)
+            for source, log in feeder.log.items():
+                await feeder.carry(source, 0, len(log))
+
+    asyncio.run(carry())
+
+
+class TestUsage:
+    """What can be seen without any server."""
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_explains_itself_with_an_example(self, command: str) -> None:
+        """`--help` says what the command does and shows one use of it."""
+        told = CliRunner().invoke(app, [command, "--help"])
+
+        assert told.exit_code == 0
+        assert f"likewave {command}" in told.output.partition("Example: ")[2]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["fly"],
+            ["feed"],
+            ["feed", "ann", "--limit", "none"],
+            ["feed", "ann", "--limit", "0"],
+            ["simulate", "--rate", "-1"],
+            ["simulate", "--poison", "1.5"],
+            ["replay", "x.jsonl", "--speed", "fast"],
+            ["replay", "x", "--map", "checkin"],
+            ["replay", "x", "--edges", "marry"],
+            ["audit", "--users", "0"],
+            ["up", "--workers", "-1"],
+            ["demo", "--seconds", "soon"],
+            ["lag", "--verbose"],
+        ],
+    )
+    def test_wrong_usage_ends_with_code_2(self, arguments: list[str]) -> None:
+        """A command or an option that is not understood is explained, and nothing is begun."""
+        told = CliRunner().invoke(app, arguments)
+
+        assert told.exit_code == 2
+        assert isinstance(told.exception, SystemExit)
+        assert "Usage: " in told.output
+
+    def test_a_setting_that_cannot_be_used_is_named(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """The line names the environment variable to mend."""
+        wrong = settings.model_copy(update={"shards": "many"})
+
+        assert complaint(run("lag", folder=tmp_path, settings=wrong)).startswith("LIKEWAVE_SHARDS:")
+
+
+class TestFailure:
+    """One clear line with the remedy, exit code 1, nothing half done."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["topics"], ["lag"], ["audit"], ["simulate", "--seconds", "1"], ["replay", "one.jsonl"]],
+        ids=lambda arguments: arguments[0],
+    )
+    def test_no_broker(self, arguments: list[str], tmp_path: Path, settings: Settings) -> None:
+        """Where no Kafka is, the line says where it was looked for."""
+        (tmp_path / "one.jsonl").write_bytes(encode(Like(user="ann", item="song", at=AT)))
+        lost = settings.model_copy(update=NO_KAFKA)
+
+        assert complaint(run(*arguments, folder=tmp_path, settings=lost)) == (
+            "no Kafka at 127.0.0.1:9: start it with `likewave up`, or set LIKEWAVE_KAFKA"
+        )
+
+    @pytest.mark.parametrize("command", [["feed", "ann"], ["lag"], ["audit"]], ids=" ".join)
+    def test_no_store(self, command: list[str], tmp_path: Path, settings: Settings) -> None:
+        """Where no Redis is, the line says where it was looked for."""
+        lost = settings.model_copy(update=NO_REDIS)
+        asyncio.run(topics.ensure(settings))
+
+        said = complaint(run(*command, folder=tmp_path, settings=lost))
+
+        assert said.startswith("no Redis at redis://127.0.0.1:9/0")
+        assert said.endswith("start it with `likewave up`, or set LIKEWAVE_REDIS")
+
+    @pytest.mark.parametrize("command", [["feed", "ann"], ["lag"], ["audit"]], ids=" ".join)
+    def test_a_wrong_password(
+        self, command: list[str], tmp_path: Path, settings: Settings, store: Store
+    ) -> None:
+        """The line says that the credentials are refused, and does not repeat them."""
+        with redis.Redis.from_url(store.url) as client:
+            client.config_set("requirepass", "right")
+        asyncio.run(topics.ensure(settings))
+        wrong = settings.model_copy(update={"redis": f"redis://:s3cret@{store.address}/0"})
+
+        said = complaint(run(*command, folder=tmp_path, settings=wrong))
+
+        assert said.startswith("the store refuses these credentials")
+        assert said.endswith("mend LIKEWAVE_REDIS")
+        assert "s3cret" not in said
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["topics"], ["simulate", "--seconds", "1"], ["replay", "one.jsonl"]],
+        ids=lambda arguments: arguments[0],
+    )
+    def test_a_topic_with_another_partition_count(
+        self, arguments: list[str], tmp_path: Path, settings: Settings
+    ) -> None:
+        """The line says what is, what is wanted and what to do; nothing is published."""
+        asyncio.run(topics.ensure(settings))
+        (tmp_path / "one.jsonl").write_bytes(encode(Like(user="ann", item="song", at=AT)))
+        other = settings.model_copy(update={"partitions": 3})
+
+        said = complaint(run(*arguments, folder=tmp_path, settings=other))
+
+        assert f"topic {settings.topic('likes')} has 2 partitions, wanted are 3" in said
+        assert "LIKEWAVE_PARTITIONS=2" in said
+        assert published(settings) == 0
+
+    def test_a_malformed_line(self, tmp_path: Path, settings: Settings) -> None:
+        """The line names file and line, and none of the file is published."""
+        asyncio.run(topics.ensure(settings))
+        good = encode(Like(user="ann", item="song", at=AT)) + b"\n"
+        (tmp_path / "events.jsonl").write_bytes(good * 3 + b'{"kind":"like","user":\n' + good)
+
+        said = complaint(run("replay", "events.jsonl", folder=tmp_path, settings=settings))
+
+        assert said.startswith("events.jsonl:4: ")
+        assert published(settings) == 0
+
+    def test_a_data_set_that_was_cut_short(self, tmp_path: Path, settings: Settings) -> None:
+        """The line names the file, and none of the data set is published."""
+        asyncio.run(topics.ensure(settings))
+        rows = "ts,user,item,kind\n" + "".join(f"{n},ann,i{n},checkin\n" for n in range(1, 500))
+        (tmp_path / "interactions.csv.gz").write_bytes(gzip.compress(rows.encode())[:-200])
+        (tmp_path / "friends.csv.gz").write_bytes(gzip.compress(b"user,friend\nann,bob\n"))
+
+        said = complaint(
+            run("replay", ".", "--map", "checkin=like", folder=tmp_path, settings=settings)
+        )
+
+        assert said.startswith("interactions.csv.gz")
+        assert published(settings) == 0
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            (NO_KAFKA, "no Kafka at 127.0.0.1:9"),
+            (NO_REDIS, "no Redis at redis://127.0.0.1:9/0"),
+        ],
+        ids=["broker", "store"],
+    )
+    def test_a_worker_says_in_its_last_line_why_it_ends(
+        self, changes: dict[str, str], reason: str, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Each line of its log is a JSON object, the last one an error with the reason."""
+        done = run("worker", folder=tmp_path, settings=settings.model_copy(update=changes))
+        last = [json.loads(line) for line in done.stderr.splitlines()][-1]
+
+        assert done.returncode == 1
+        assert last["level"] == "error"
+        assert last["event"].startswith(reason)
+
+
+class TestFeed:
+    """What `likewave feed` shows."""
+
+    HISTORY = (
+        Befriend(user="ann", friend="bob", at=AT),
+        Befriend(user="ann", friend="cat", at=AT),
+        Befriend(user="dan", friend="eve", at=AT),
+        Unfriend(user="dan", friend="eve", at=AT + 1),
+        Like(user="bob", item="song", at=AT + 1_000),
+        Like(user="cat", item="song", at=AT + 1_000),
+        Share(user="cat", item="news", to=["ann"], at=AT + 2_000),
+    )
+
+    def test_a_script_reads_it_as_json(self, tmp_path: Path, settings: Settings) -> None:
+        """Entries stand best first, each with its score, its newest act and its proofs."""
+        apply(settings, list(self.HISTORY))
+
+        done = run("feed", "ann", "--json", folder=tmp_path, settings=settings)
+        first, second = json.loads(done.stdout)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        half_life_ms = settings.policy.half_life_ms
+        assert (first["item"], first["score"]) == ("news", AT + 2_000 + 2 * half_life_ms)
+        assert first["proofs"] == [{"kind": "direct", "who": "cat", "at": AT + 2_000}]
+        assert (second["item"], second["score"]) == ("song", AT + 1_000 + half_life_ms)
+        assert (second["at"], second["proofs_total"]) == (AT + 1_000, 2)
+
+    def test_a_person_reads_why_an_item_is_there(self, tmp_path: Path, settings: Settings) -> None:
+        """Each entry says how strongly it is held, and on whose account."""
+        apply(settings, list(self.HISTORY))
+
+        shown = run("feed", "ann", folder=tmp_path, settings=settings).stdout.splitlines()
+
+        assert "+ 2.0 half-lives" in shown[1]
+        assert "cat shared it with you" in shown[1]
+        assert "+ 1.0 half-lives" in shown[2]
+        assert shown[2].rstrip().endswith("and 1 more")
+
+    def test_a_user_without_entries_has_an_empty_feed(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Whoever was once seen is known."""
+        apply(settings, list(self.HISTORY))
+
+        assert run("feed", "dan", "--json", folder=tmp_path, settings=settings).stdout == "[]\n"
+
+    @pytest.mark.parametrize(
+        ("user", "reason"), [("zoe", "user zoe is unknown"), ("a b", "USER is 'a b'")]
+    )
+    def test_a_user_nobody_knows_is_a_mistake(
+        self, user: str, reason: str, tmp_path: Path, settings: Settings
+    ) -> None:
+        """The line says what is wrong with the name."""
+        apply(settings, list(self.HISTORY))
+
+        assert complaint(run("feed", user, folder=tmp_path, settings=settings)).startswith(reason)
+
+    def test_watching_ends_quietly(self, tmp_path: Path, settings: Settings) -> None:
+        """Ctrl-C is no failure to talk about: exit code 130, and no word."""
+        apply(settings, list(self.HISTORY))
+        with start("feed", "ann", "--watch", folder=tmp_path, settings=settings) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("rank")
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate()
+
+        assert (process.returncode, errors) == (130, "")
+
+
+class TestTopics:
+    """What `likewave topics` does."""
+
+    def test_checking_creates_nothing(self, tmp_path: Path, settings: Settings) -> None:
+        """Missing topics are a fault for `--check`, and are there after the command without it."""
+        checked = run("topics", "--check", "--json", folder=tmp_path, settings=settings)
+        created = run("topics", folder=tmp_path, settings=settings)
+        after = run("topics", "--check", "--json", folder=tmp_path, settings=settings)
+
+        assert (checked.returncode, created.returncode, after.returncode) == (1, 0, 0)
+        assert all("does not exist" in state["faults"][0] for state in json.loads(checked.stdout))
+        assert created.stdout.count(" ok") == 5
+        assert {state["partitions"] for state in json.loads(after.stdout)} == {2}
+
+
+class TestConfig:
+    """What `likewave config` shows."""
+
+    def test_each_value_has_its_source_and_no_password(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Environment, running stack and default are told apart, and a password is masked."""
+        stack = {"pid": 1, "settings": {"kafka": "stack:9092", "partitions": 3}}
+        (tmp_path / ".likewave").mkdir()
+        (tmp_path / ".likewave" / "stack.json").write_text(json.dumps(stack))
+        secret = settings.model_copy(update={"redis": "redis://me:s3cret@store:6379/0"})
+
+        done = run("config", "--json", folder=tmp_path, settings=secret)
+        found = json.loads(done.stdout)
+        sources = {one["name"]: one["source"] for one in found["settings"]}
+
+        assert found["kafka"] == settings.kafka
+        assert found["redis_url"] == "redis://me:***@store:6379/0"
+        assert "s3cret" not in done.stdout
+        assert sources["kafka"] == "LIKEWAVE_KAFKA"
+        assert sources["replication"] == "default"
+
+    def test_a_running_stack_and_a_policy_file_are_named(self, tmp_path: Path) -> None:
+        """What the folder's stack says counts where the environment is silent."""
+        stack = {"pid": 1, "settings": {"kafka": "stack:9092"}}
+        (tmp_path / ".likewave").mkdir()
+        (tmp_path / ".likewave" / "stack.json").write_text(json.dumps(stack))
+
+        found = json.loads(run("config", "--json", folder=tmp_path).stdout)
+        kafka = next(one for one in found["settings"] if one["name"] == "kafka")
+
+        assert found["kafka"] == "stack:9092"
+        assert kafka["source"] == "running stack"
+
+
+class TestTraffic:
+    """Publishing, and what can be said of it afterwards, with a real worker."""
+
+    def test_what_was_published_is_what_is_reported(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """The counts of both producers are those of the log."""
+        (tmp_path / "one.jsonl").write_bytes(encode(Like(user="ann", item="song", at=AT)))
+        options = ("--users", "20", "--rate", "200", "--seconds", "1", "--poison", "0.1")
+
+        simulated = run("simulate", *options, "--json", folder=tmp_path, settings=settings)
+        replayed = run("replay", "one.jsonl", "--json", folder=tmp_path, settings=settings)
+
+        counts = [json.loads(done.stdout)["counts"] for done in (simulated, replayed)]
+        assert sum(one["acknowledged"] for one in counts) == published(settings)
+        assert counts[1] == {"published": 1, "acknowledged": 1}
+        assert json.loads(simulated.stdout)["poisoned"] > 0
+        assert simulated.stderr == replayed.stderr == ""
+
+    def test_a_simulation_that_is_stopped_says_what_it_did(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Ctrl-C ends it after all was acknowledged."""
+        options = ("--users", "20", "--rate", "200")
+        with start("simulate", *options, folder=tmp_path, settings=settings) as process:
+            time.sleep(3)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate()
+        count = int(output.split()[1].replace(",", ""))
+
+        assert process.returncode == 130
+        assert f"published {count:,} events, {count:,} acknowledged" in output
+        assert count == published(settings)
+
+    async def test_an_audit_finds_equal_feeds_and_a_feed_that_is_not(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """The exit code is 0 where all are equal, 1 after one score was changed by hand."""
+        line = encode(Befriend(user="ann", friend="bob", at=AT)) + b"\n"
+        line += encode(Like(user="bob", item="song", at=AT)) + b"\n"
+        (tmp_path / "events.jsonl").write_bytes(line)
+        await asyncio.to_thread(run, "replay", "events.jsonl", folder=tmp_path, settings=settings)
+        async with crew(settings, tmp_path, workers=1) as workers:
+            await workers.caught_up()
+        equal = await asyncio.to_thread(run, "audit", folder=tmp_path, settings=settings)
+        with redis.Redis.from_url(settings.redis) as client:
+            client.zincrby("feed:{0}:ann", 5_000, "song")
+        other = await asyncio.to_thread(run, "audit", "--json", folder=tmp_path, settings=settings)
+
+        assert equal.returncode == 0
+        assert equal.stdout.startswith("audit: 2 users, 2 equal, 0 differing")
+        assert other.returncode == 1
+        assert json.loads(other.stdout)["differing"] == 1
+        assert other.stderr == ""
