@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from models.events import DEAD_LETTERS
 from streams.clock import now_ms
+from streams.topics import DEAD_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 PAUSE_S = 1.0
+LARGEST = DEAD_MESSAGE_BYTES - 65_536  # bytes of a value; the rest is for key, headers and framing
 
 log = structlog.get_logger()
 
@@ -31,7 +33,11 @@ class DeadLetters:
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topic(DEAD_LETTERS)
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka, enable_idempotence=True, acks="all", linger_ms=5
+            bootstrap_servers=settings.kafka,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=5,
+            max_request_size=DEAD_MESSAGE_BYTES,
         )
 
     async def __aenter__(self) -> Self:
@@ -69,9 +75,12 @@ class DeadLetters:
             "detail": reject.detail,
             "time": str(now_ms()),
         }
+        value = record.value or b""
+        if len(value) > LARGEST:  # only a compressed record unpacks to so much
+            headers["truncated"] = str(len(value))
         await self._producer.send_and_wait(
             self._topic,
-            value=record.value,
+            value=record.value and value[:LARGEST],
             key=record.key,
             headers=[(name, text.encode()) for name, text in headers.items()],
         )

@@ -77,6 +77,8 @@ def topics_(
         write_json(states)
     else:
         Console().print(tables.topics(states))
+        for fault in (fault for state in states for fault in state.faults):
+            typer.echo(fault)
     raise typer.Exit(any(state.faults for state in states))
 
 

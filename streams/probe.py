@@ -2,7 +2,8 @@
 
 One of them likes a new item every quarter of a second, whatever became of the last one; the feed of
 the other is read every few milliseconds. The time runs from handing the like to the producer until
-the item is in that feed. A first like does not count: it may have to wait for a worker to start.
+the item is in that feed. A first like does not count, nor do a few seconds after it: workers may
+still be starting, and a simulation loads its network in bulk.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 ACTOR = "probe-actor"
 FAN = "probe-fan"
 PERIOD_S = 0.25
+SETTLE_S = 3.0
 POLL_S = 0.004
 REMEMBERED = 240  # likes: the last minute
 LONGEST_S = 30.0  # what is not visible by then is given up, and counts as this long
@@ -67,6 +69,8 @@ class Probe:
             while not stop.is_set() and not await self._visible():  # noqa: ASYNC110 - a worker does it
                 await asyncio.sleep(PERIOD_S)
             self._waiting.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), SETTLE_S)
             await self._measure(producer, stop)
 
     async def _measure(self, producer: Producer, stop: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from models.engagement import Engagement
 from models.routing import shard_of
 from streams.store import SCHEMA
 
@@ -74,6 +75,14 @@ async def snapshot(store: Store, shard: int, users: Sequence[str]) -> Snapshot:
         },
         floors={user: int(low) for user, (_, low) in zip(users, found, strict=True) if low},
     )
+
+
+async def engagement(store: Store, shards: int, item: str) -> Engagement:
+    """Read what counts for an item: nothing, for one nobody has acted on within the horizon."""
+    key = f"item:{{{shard_of(item, shards)}}}:{item}"
+    found: Any = await store.hgetall(key)
+    counters = (int(found.get(name, 0)) for name in ("likes", "shares", "views"))
+    return Engagement(*counters, score=float(found.get("score", "-inf")))
 
 
 async def fences(store: Store, shard: int) -> dict[str, tuple[int, str, int]]:

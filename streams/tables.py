@@ -79,12 +79,12 @@ def lag(backlog: Backlog) -> RenderableType:
 
 
 def topics(states: Sequence[TopicState]) -> RenderableType:
-    """Lay out the topics, and below them what is wrong with each."""
+    """Lay out the topics."""
     table = _table("topic", "partitions", "state")
     for state in states:
         found = str(state.partitions) if state.exists else "-"
         table.add_row(state.topic, found, "not as needed" if state.faults else "ok")
-    return Group(table, *(Text(fault) for state in states for fault in state.faults))
+    return table
 
 
 def config(settings: Sequence[Setting]) -> RenderableType:

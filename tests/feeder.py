@@ -11,6 +11,7 @@ from models import events
 from models.columns import rows
 from models.comparison import differences
 from models.decoding import decode
+from models.engagement import agrees
 from models.routing import shard_of
 from streams import reader, store
 from streams.feeds import STEP, Shards, Span
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from models.comparison import Difference
+    from models.engagement import Engagement
     from streams.settings import Settings
 
 
@@ -86,6 +88,15 @@ class Feeder:
             assert feed == sorted(feed, key=lambda entry: (entry[1], entry[0]), reverse=True)
             found += differences(view, user, dict(feed), floor=floor)
         return found
+
+
+    async def miscounted(self) -> list[tuple[str, Engagement]]:
+        """Hold the engagement of every item against the definition."""
+        view = view_of(self.history, self.settings.policy)
+        items = {event.item for event in self.history if isinstance(event, events.OnItem)}
+        shards = self.settings.shards
+        found = [(item, await reader.engagement(self.store, shards, item)) for item in items]
+        return [(item, one) for item, one in found if not agrees(view, item, one)]
 
 
 def _hash(key: str) -> int:

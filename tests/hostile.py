@@ -82,4 +82,6 @@ def _event(world: World, chance: random.Random) -> events.Event:
     if by_name:
         to = chance.sample(people, chance.randint(1, min(3, len(people))))
         return kind(user=user, item=item, to=to, at=at)
+    if kind is events.View:
+        return kind(user=user, item=item, at=at, completion=chance.choice([None, 0.5, 1.0]))
     return kind(user=user, item=item, at=at)

@@ -41,6 +41,7 @@ async def test_any_history_ends_in_the_feeds_of_the_definition(
         await feeder.feed(history(world, chance), chance)
 
         assert await feeder.differing() == []
+        assert await feeder.miscounted() == []
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -98,6 +99,7 @@ async def test_a_worker_that_dies_anywhere_changes_nothing(
                 await carry_dying(feeder, source, chance)
 
         assert await feeder.differing() == []
+        assert await feeder.miscounted() == []
 
 
 async def carry_dying(feeder: Feeder, source: tuple[str, int], chance: random.Random) -> None:

@@ -129,6 +129,7 @@ POISON = {
     b'{"kind":"like","user":"a","item":"a","at":1.5}': "invalid",
     b'{"kind":"like","user":"a","item":"a","at":4000000000000000}': "future",
     b'{"kind":"like","user":"a","item":"a","at":1,"x":"' + b"x" * 70_000 + b'"}': "oversize",
+    b"x" * 1_000_000: "oversize",
 }
 
 
