@@ -1,0 +1,158 @@
+"""What a worker refuses to start on, how it leaves, and when its watchdog ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer.fetcher import FetchResult
+
+from models import events
+from models.errors import BrokerError, LikewaveError, StoreError
+from models.events import TOPICS
+from models.policy import DAY, Policy
+from streams import feeds, store, topics, transport, watchdog
+from streams.local import Store
+from streams.producer import Producer
+from streams.worker import work
+from tests.crew import crew
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from pathlib import Path
+
+    from streams.settings import Settings
+
+LIKE = events.Like(user="bob", item="song", at=1_790_000_000_000)
+
+
+async def refusal(working: Awaitable[None]) -> LikewaveError:
+    """Run a worker that should refuse to go on; give what it says."""
+    with pytest.raises(LikewaveError) as refused:
+        await asyncio.wait_for(working, 30)
+    return refused.value
+
+
+async def publish(settings: Settings, *published: events.Event) -> None:
+    """Put events on the log."""
+    await topics.ensure(settings)
+    async with Producer(settings) as producer:
+        await producer.publish(published)
+
+
+async def test_it_refuses_a_store_that_would_drop_feeds(settings: Settings, tmp_path: Path) -> None:
+    """Any maxmemory-policy but noeviction is refused, with the command that mends it."""
+    with Store(tmp_path / "evicting", options={"maxmemory-policy": "allkeys-lru"}) as evicting:
+        said = await refusal(work(settings.model_copy(update={"redis": evicting.url})))
+
+    assert "CONFIG SET maxmemory-policy noeviction" in str(said)
+
+
+async def test_it_refuses_functions_of_another_build(settings: Settings) -> None:
+    """A library of the same name and other code is refused, not replaced."""
+    code = store.LIBRARY.read_text("utf-8") + "\n-- another build\n"
+    async with store.opened(settings) as there:
+        await there.function_load(code)
+    said = await refusal(work(settings))
+
+    assert "another build" in str(said)
+    assert "FUNCTION DELETE likewave_1" in str(said)
+
+
+async def test_it_refuses_shards_filled_under_another_policy(settings: Settings) -> None:
+    """Scores of two half-lives never mix."""
+    async with store.opened(settings) as there:
+        await store.prepare(there, settings)
+    other = Policy(half_life_ms=7 * DAY, horizon_ms=90 * DAY)
+    said = await refusal(work(settings.model_copy(update={"policy": other})))
+
+    assert "half_life_ms 21600000 -> 604800000" in str(said)
+
+
+async def test_it_refuses_a_topic_of_another_partition_count(settings: Settings) -> None:
+    """A topic that is not as wanted is named, with what is and what is wanted."""
+    await topics.ensure(settings)
+    said = await refusal(work(settings.model_copy(update={"partitions": 3})))
+
+    assert f"{settings.topic('likes')}" in str(said)
+    assert "3" in str(said)
+
+
+async def test_it_refuses_a_log_that_was_made_anew(settings: Settings, tmp_path: Path) -> None:
+    """A recreated topic is another log, however alike its offsets are."""
+    await publish(settings, LIKE)
+    async with crew(settings, tmp_path, workers=1) as team:
+        await team.caught_up()
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    await admin.delete_topics([settings.topic(topic) for topic in TOPICS])
+    await admin.close()
+    await asyncio.sleep(1)
+    await publish(settings, LIKE)
+    said = await refusal(work(settings))
+
+    assert "another log" in str(said)
+
+
+async def test_it_refuses_a_log_that_ends_before_the_fence(settings: Settings) -> None:
+    """A store that holds more than the log was filled from records that are lost."""
+    await publish(settings, LIKE)
+    log = (await topics.log_ids(settings, ["likes"]))["likes"]
+    async with store.opened(settings) as there:
+        await there.hset("fence:{0}", items=["likes:0", f"99 {log} 1", "likes:1", f"99 {log} 1"])
+    said = await refusal(work(settings))
+
+    assert "up to offset 99, but the log ends at" in str(said)
+
+
+def test_it_names_the_internals_it_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An aiokafka of other internals is refused at start, by name."""
+    monkeypatch.delattr(FetchResult, "getall")
+    with pytest.raises(BrokerError, match=r"FetchResult\.getall"):
+        transport.check_internals()
+
+
+async def test_it_leaves_within_five_seconds_of_being_asked(settings: Settings) -> None:
+    """SIGTERM ends it without an error, mid-stream."""
+    await publish(settings, *[LIKE] * 1_000)
+    working = asyncio.create_task(work(settings))
+    await asyncio.sleep(3)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    await asyncio.wait_for(working, 5)
+
+
+async def test_the_watchdog_ends_a_worker_that_stands_still(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the log grows and a fence does not, the worker ends with an error."""
+
+    async def never(*_: Any) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    monkeypatch.setattr(feeds.Shards, "apply", never)
+    monkeypatch.setattr(watchdog, "STUCK_S", 2.0)
+    await publish(settings, LIKE)
+    said = await refusal(work(settings))
+
+    assert isinstance(said, BrokerError)
+    assert "none was applied for 2 s" in str(said)
+
+
+async def test_a_store_that_lost_what_it_held_ends_the_worker(settings: Settings) -> None:
+    """A flush is noticed while the stream is quiet, within seconds."""
+    await publish(settings, LIKE)
+    working = asyncio.create_task(work(settings))
+    async with store.opened(settings) as there:
+        while not await there.exists("acts:{0}:like:bob"):
+            await asyncio.sleep(0.1)
+        await there.flushall()
+    said = await refusal(working)
+
+    assert isinstance(said, StoreError)
+    assert "it was flushed, or lost its last writes" in str(said)
