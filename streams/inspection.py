@@ -14,14 +14,12 @@ from models.errors import SettingsError
 from models.events import ID_PATTERN
 from models.routing import shard_of
 from streams import audit as auditor
-from streams import clock, display, reader, store, tables
+from streams import clock, display, reader, store, tables, wording
 from streams.lag import gauge
 from streams.origins import Setting, effective
 from streams.reader import Entry
 from streams.settings import Settings, load
 from streams.terminal import Json, Stages, ticker, write_json
-
-PROOFS = 100  # of an item: enough to count all accounts in nearly every feed
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
 
@@ -46,7 +44,9 @@ async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
         await _check_known(feeds, settings, user)
 
         async def read() -> list[Entry]:
-            return await reader.page(feeds, settings.shards, user, limit=limit, proofs=PROOFS)
+            return await reader.page(
+                feeds, settings.shards, user, limit=limit, proofs=wording.PROOFS
+            )
 
         def table(entries: Sequence[Entry]) -> RenderableType:
             return tables.feed(

@@ -10,8 +10,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from streams import clock, reader, tables
-from streams.terminal import is_terminal, say
+from streams import clock, reader, tables, wording
+from streams.terminal import Seldom, is_terminal, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 
 FRAME_S = 0.25
 FRAMES_A_PULSE = 4
-LINE_S = 5.0
 ENTRIES = 10
 MARKED_S = 2.0  # for which an arrow stands
-PROOFS = 100
 
 
 class Movements:
@@ -98,14 +96,13 @@ class View:
 
     async def _page(self) -> list[Entry]:
         shards = self._settings.shards
-        return await reader.page(self._store, shards, self._user, limit=ENTRIES, proofs=PROOFS)
+        return await reader.page(
+            self._store, shards, self._user, limit=ENTRIES, proofs=wording.PROOFS
+        )
 
     async def _lines(self, stop: asyncio.Event) -> None:
-        said = time.monotonic()
+        seldom = Seldom(say, time.monotonic)
         while not stop.is_set():
-            pulse = await self._pulses.take(time.monotonic())
-            if time.monotonic() - said >= LINE_S:
-                said = time.monotonic()
-                say(str(pulse))
+            seldom.show(str(await self._pulses.take(time.monotonic())))
             await asyncio.sleep(FRAME_S * FRAMES_A_PULSE)
-        say(str(pulse))
+        say(str(await self._pulses.take(time.monotonic())))

@@ -9,6 +9,7 @@ from models.policy import DAY, HOUR, MINUTE, SECOND
 if TYPE_CHECKING:
     from streams.reader import Entry
 
+PROOFS = 100  # to read of an item: enough to count all accounts in nearly every feed
 SPANS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
 PROOF = {"like": "liked by {}", "share": "shared by {}", "direct": "{} shared it with you"}
 
