@@ -122,10 +122,12 @@ end
 
 -- Feeds.
 
--- Put an entry in and the lowest out; true if the feed was full.
+-- Put an entry in, or raise it, and the lowest out. A score that holds what left the horizon may be
+-- higher already: it stays, since what a full feed pushed out counts on its entries not to sink.
 local function put(feed, score, item)
-  return call('ZADD', feed, score, item) == 1
-    and call('ZREMRANGEBYRANK', feed, '0', policy.overflow) == 1
+  if call('ZADD', feed, 'GT', score, item) == 1 then
+    call('ZREMRANGEBYRANK', feed, '0', policy.overflow)
+  end
 end
 
 local function rebuild(user)
