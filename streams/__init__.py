@@ -45,4 +45,22 @@ The local stack:
     local         the servers of the local stack: Apache Kafka from its jars, Valkey
     supervisor    children that end with an error are started again, each time a little later
     stack         the local stack of a folder, started together and kept running
+
+For people:
+
+    wording       a feed in words: where an item stands, why, and how strongly it is held
+    logs          what a worker says: one line a fact, for people or for machines
+    terminal      results to standard output, progress to standard error
+    display       what was read: as a table or as JSON, once or whenever it changes
+    interrupts    Ctrl-C and SIGTERM as a wish: what runs comes to its end first
+    origins       where every setting comes from; passwords are masked
+    tables        what commands show to a person
+    probe         how long an act takes to become visible, as one pair of friends meets it
+    pulse         how the stream does, in a few numbers
+    live          the live view: one feed as it moves, and the pulse of the stream
+    demo          the demonstration: stack, traffic, live view, verdict
+    operation     the commands that run Likewave
+    publication   the commands that publish events
+    inspection    the commands that look at Likewave
+    cli           the `likewave` command
 """

@@ -40,7 +40,7 @@ def feed(
 
 async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
     settings = load()
-    async with store.opened(settings) as feeds:
+    async with store.reading(settings) as feeds:
         await _check_known(feeds, settings, user)
 
         async def read() -> list[Entry]:
@@ -93,7 +93,7 @@ def lag(*, watch: Watch = False, json: Json = False) -> None:
 
 async def _lag(*, watch: bool, json: bool) -> None:
     settings = load()
-    async with store.opened(settings) as feeds, gauge(settings, feeds) as open_gauge:
+    async with store.reading(settings) as feeds, gauge(settings, feeds) as open_gauge:
         document = msgspec.to_builtins if json else None
         await display.show(open_gauge.measure, tables.lag, document, watch=watch)
 
@@ -122,8 +122,7 @@ def audit(
 
 async def _audit(users: int | None, seed: int, *, quiet: bool) -> auditor.Verdict:
     settings = load()
-    async with store.opened(settings) as feeds:
-        await feeds.ping()  # before the log is read, which may take minutes
+    async with store.reading(settings) as feeds:
         with ticker(quiet=quiet) as show:
             return await auditor.audit(
                 settings,

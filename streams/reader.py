@@ -81,8 +81,8 @@ async def engagement(store: Store, shards: int, item: str) -> Engagement:
     """Read what counts for an item: nothing, for one nobody has acted on within the horizon."""
     key = f"item:{{{shard_of(item, shards)}}}:{item}"
     found: Any = await store.hgetall(key)
-    counters = (int(found.get(name, 0)) for name in ("likes", "shares", "views"))
-    return Engagement(*counters, score=float(found.get("score", "-inf")))
+    likes, shares, views = (int(found.get(name, 0)) for name in ("likes", "shares", "views"))
+    return Engagement(likes, shares, views, float(found.get("score", "-inf")))
 
 
 async def fences(store: Store, shard: int) -> dict[str, tuple[int, str, int]]:

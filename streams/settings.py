@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from redis.asyncio.connection import parse_url
 
 from models.errors import PolicyError, SettingsError
 from models.policy import Policy
@@ -24,8 +25,10 @@ STACK_FILE = DATA_DIR / "stack.json"
 
 
 def _redis_url(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("give a URL such as redis://127.0.0.1:6379/0")
+    try:
+        parse_url(url)
+    except ValueError as error:
+        raise ValueError("give a URL such as redis://127.0.0.1:6379/0") from error
     return url
 
 

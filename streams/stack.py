@@ -23,6 +23,7 @@ from streams import topics
 from streams.child import Child
 from streams.local import Broker, Store
 from streams.settings import DATA_DIR, STACK_FILE, load
+from streams.store import address
 from streams.supervisor import supervised, together
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
     for number in END_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, end.set)
     async with local_stack(options, say) as settings:
-        say(f"broker {settings.kafka}, store {settings.redis}, workers: {options.workers}")
+        say(f"broker {settings.kafka}, store {address(settings.redis)}, workers: {options.workers}")
         say(f"Data and logs are in {DATA_DIR}/ and stay there. Ctrl-C ends the stack.")
         await end.wait()
     say("The stack has ended.")

@@ -61,6 +61,14 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
         await store.aclose()
 
 
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Store]:
+    """Connect to feeds that were made under the policy of `settings`; raise StoreError else."""
+    async with opened(settings) as store:
+        await check_policy(store, settings)
+        yield store
+
+
 def address(url: str) -> str:
     """Give a store's URL without user and password."""
     scheme, _, rest = url.partition("://")
@@ -132,15 +140,26 @@ def recorded(settings: Settings) -> dict[str, str]:
 
 
 async def _record_policy(store: Store, settings: Settings, shard: int) -> None:
-    key, mine = f"policy:{{{shard}}}", recorded(settings)
-    theirs: Any = await store.hgetall(key)
-    if not theirs:
-        await store.hset(key, items=[part for number in mine.items() for part in number])
+    key = f"policy:{{{shard}}}"
+    if not await store.exists(key):
+        numbers = [part for number in recorded(settings).items() for part in number]
+        await store.hset(key, items=numbers)
         return
-    differing = [name for name in mine if mine[name] != theirs.get(name)]
+    await check_policy(store, settings, shard)
+
+
+async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None:
+    """Raise StoreError where `shard` was filled under another policy than that of `settings`."""
+    mine, theirs = recorded(settings), await _recorded_policy(store, shard)
+    differing = [name for name in mine if theirs and mine[name] != theirs.get(name)]
     if differing:
         listed = ", ".join(f"{name} {theirs.get(name)} -> {mine[name]}" for name in differing)
         raise StoreError(
             f"shard {shard} was filled under another policy ({listed}): its scores would mix; "
             "run with the old numbers, or flush the store and let the worker refill it"
         )
+
+
+async def _recorded_policy(store: Store, shard: int) -> dict[str, str]:
+    policy: Any = await store.hgetall(f"policy:{{{shard}}}")
+    return dict(policy)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PERIOD_S = 1.0
 STUCK_S = max(15.0, 2 * SESSION_S)
 REPORT_S = 10.0
+LATE_S = 5.0
 
 log = structlog.get_logger()
 
@@ -47,7 +48,10 @@ class Watchdog:
         """Watch until something is wrong; raises StoreError or BrokerError then."""
         reported, before = time.monotonic(), 0
         while True:
+            began = time.monotonic()
             await asyncio.sleep(PERIOD_S)
+            if time.monotonic() - began > LATE_S:
+                self._moved.clear()  # this process was frozen, not its partitions
             try:
                 await self._look()
             except (RedisError, OSError) as error:

@@ -89,7 +89,6 @@ class Feeder:
             found += differences(view, user, dict(feed), floor=floor)
         return found
 
-
     async def miscounted(self) -> list[tuple[str, Engagement]]:
         """Hold the engagement of every item against the definition."""
         view = view_of(self.history, self.settings.policy)
