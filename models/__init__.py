@@ -12,6 +12,8 @@ In import order; a module imports only what stands above it:
     columns     events as columns of rows, the shape in which they reach a shard
     routing     which shards a row concerns
     registers   switches whose last writer wins
+    circle      whose acts reach whom, and how much they weigh
+    authorship  whose an item is, and what it is about
     view        the definition: the feeds that a list of events must end in
     engagement  the definition of an item's counters and trending score
     comparison  when a feed that was found is the one the definition asks for

@@ -91,14 +91,14 @@ def differences(
     log is not whole, its beginning having expired, acts beyond the horizon may be unknown to
     `view`: then a score may be as much greater as all of the circle could have made it.
     """
-    pairs = view.pairs(user)
+    pairs, gone = view.pairs(user), view.gone(user)
     forgotten = -math.inf if whole_log else _forgotten(view, user)
     cut = _cut(list(found.values()), floor, view.policy.feed_size)
     proven = {item for item, pair in pairs.items() if pair.proofs}
     differing = []
     for item in sorted(proven | found.keys()):
         pair = pairs.get(item, Pair())
-        expected = _range(view, pair, forgotten)
+        expected = _range(view, user, pair, -math.inf if item in gone else forgotten)
         if not _agree(found.get(item), expected, cut):
             proofs = sorted(pair.proofs)
             differing.append(Difference(user, item, str(expected), found.get(item), proofs))
@@ -119,9 +119,9 @@ def _cut(scores: list[int], floor: int | None, feed_size: int) -> float:
     return max(vouched, sorted(scores, reverse=True)[feed_size // 2])
 
 
-def _range(view: View, pair: Pair, forgotten: float) -> Range:
-    live = [view.contribution(proof) for proof in pair.proofs]
-    expired = [view.contribution(proof) for proof in pair.expired]
+def _range(view: View, user: str, pair: Pair, forgotten: float) -> Range:
+    live = [view.contribution(user, proof) for proof in pair.proofs]
+    expired = [view.contribution(user, proof) for proof in pair.expired]
     greatest = _merged(view, [*live, *expired, forgotten])
     return Range(_merged(view, live), greatest, slack=len(live) + len(expired) + 1)
 
@@ -133,5 +133,6 @@ def _merged(view: View, contributions: list[float]) -> float:
 
 def _forgotten(view: View, user: str) -> float:
     """Score the most that acts beyond the horizon could add: one of each kind by each account."""
-    most = len(view.circle(user)) * sum(view.policy.weights.values())
+    ties = sum(view.tie(user, actor) for actor in view.circle(user))
+    most = ties * sum(view.policy.weights.values())
     return view.horizon + view.policy.half_life_ms * math.log2(most) if most else -math.inf

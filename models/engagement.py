@@ -1,7 +1,9 @@
 """How much attention an item has: exact counters, and a score under the trending half-life.
 
 One like and one share count for each account, one view, the strongest, for each account and half
-hour; shares by name count nothing. The score is an effective time as those of feeds are.
+hour; what an account did that had just been made weighs less. Shares by name count nothing, nor
+does what authors do with their own items, or erased accounts with any; an item taken down has
+nothing. The score is an effective time as those of feeds are.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from models.policy import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from models import events
-    from models.policy import Policy
     from models.view import Proof, View
 
 HALF_HOUR = 30 * MINUTE
@@ -49,19 +51,31 @@ def engagement(view: View, item: str) -> Engagement:
     >>> engagement(view, "song")
     Engagement(likes=1, shares=0, views=1, score=3601000.0)
     """
-    young = [seen for seen in view.views_of(item) if seen.at > view.horizon]
-    return _count(view.policy, view.acts_on(item).proofs, young)
+    acts, seen = view.acts_on(item).proofs, _young_views(view, item)
+    return _count(view, item, acts, seen, apart={one.author for one in view.origins(item)[:1]})
+
+
+def engagement_at_least(view: View, item: str) -> Engagement:
+    """Count what is within the horizon, but for all whom a store may take for the author."""
+    origins, acts = view.origins(item), view.acts_on(item).proofs
+    expired = sum(one.at <= view.horizon for one in origins)
+    authors = {one.author for one in origins[: expired + 1]}
+    return _count(view, item, acts, _young_views(view, item), apart=authors)
 
 
 def engagement_at_most(view: View, item: str) -> Engagement:
-    """Count what is within the horizon, and what a store may not have forgotten yet."""
-    acts = view.acts_on(item)
-    return _count(view.policy, acts.proofs + acts.expired, view.views_of(item))
+    """Count what is within the horizon, and what a store may not have forgotten yet.
+
+    The author counts, too, where the post may be forgotten already.
+    """
+    acts, seen = view.acts_on(item), view.views_of(item)
+    known = {one.author for one in view.origins(item)[:1] if one.at > view.horizon}
+    return _count(view, item, acts.proofs + acts.expired, seen, apart=known)
 
 
 def agrees(view: View, item: str, found: Engagement) -> bool:
     """Tell whether `found` is what a store may hold for `item`."""
-    least, most = engagement(view, item), engagement_at_most(view, item)
+    least, most = engagement_at_least(view, item), engagement_at_most(view, item)
     lowest, highest = _bounds(view, item, least.score, most.score)
     return (
         least.likes <= found.likes <= most.likes
@@ -71,11 +85,17 @@ def agrees(view: View, item: str, found: Engagement) -> bool:
     )
 
 
+def _peak(view: View, item: str) -> float:
+    """Score all that was ever done with `item`, whoever did it."""
+    ever = _alone(view, item, view.acts_ever_on(item)) + _strongest(view, view.views_of(item))
+    return _merged(view, ever)
+
+
 def _bounds(view: View, item: str, least: float, most: float) -> tuple[float, float]:
     """Widen two scores by the tolerance."""
-    peak = _count(view.policy, view.acts_ever_on(item), view.views_of(item)).score
-    if peak == -math.inf:
-        return peak, peak
+    peak = _peak(view, item)
+    if peak == -math.inf or view.is_down(item):
+        return -math.inf, -math.inf
     half_life_ms = view.policy.trending_half_life_ms
     weakest = math.exp2((least - peak) / half_life_ms) - TOLERANCE
     strongest = math.exp2((most - peak) / half_life_ms) + TOLERANCE
@@ -83,22 +103,50 @@ def _bounds(view: View, item: str, least: float, most: float) -> tuple[float, fl
     return lowest, peak + half_life_ms * math.log2(strongest)
 
 
-def _count(policy: Policy, acts: Sequence[Proof], seen: Sequence[events.View]) -> Engagement:
-    half_life_ms = policy.trending_half_life_ms
-    views = _strongest(policy, seen)
-    alone = [act.at + half_life_ms * math.log2(policy.weights[act.kind]) for act in acts] + views
-    if not alone:
+def _young_views(view: View, item: str) -> list[events.View]:
+    return [seen for seen in view.views_of(item) if seen.at > view.horizon]
+
+
+def _count(
+    view: View,
+    item: str,
+    acts: Sequence[Proof],
+    seen: Sequence[events.View],
+    *,
+    apart: AbstractSet[str],
+) -> Engagement:
+    """Count what accounts did that are neither erased nor `apart`; nothing for what is down."""
+    if view.is_down(item):
         return Engagement()
+    uncounted = view.erased | apart
+    acts = [act for act in acts if act.actor not in uncounted]
+    views = _strongest(view, [one for one in seen if one.user not in uncounted])
     kinds = Counter(act.kind for act in acts)
-    score = effective_time(alone, half_life_ms)
+    score = _merged(view, _alone(view, item, acts) + views)
     return Engagement(kinds["like"], kinds["share"], len(views), score)
 
 
-def _strongest(policy: Policy, seen: Sequence[events.View]) -> list[float]:
+def _merged(view: View, alone: Sequence[float]) -> float:
+    return effective_time(alone, view.policy.trending_half_life_ms) if alone else -math.inf
+
+
+def _alone(view: View, item: str, acts: Sequence[Proof]) -> list[float]:
+    """Score each act on `item` as if it stood alone (Unix ms)."""
+    policy = view.policy
+    ages = [policy.young_weight if view.was_young(item, act) else 1.0 for act in acts]
+    return [
+        act.at + policy.trending_half_life_ms * math.log2(policy.weights[act.kind] * age)
+        for act, age in zip(acts, ages, strict=True)
+    ]
+
+
+def _strongest(view: View, seen: Sequence[events.View]) -> list[float]:
     """Score views, of each account and half hour the one that counts most."""
+    policy = view.policy
     completion = np.array([one.completion for one in seen], dtype=np.float64)  # None is NaN
     dwell_ms = np.array([one.dwell_ms for one in seen], dtype=np.float64)
-    bonus = policy.trending_half_life_ms * np.log2(view_weight(completion, dwell_ms, policy))
+    age = np.array([policy.young_weight if view.is_young(one) else 1.0 for one in seen])
+    bonus = policy.trending_half_life_ms * np.log2(view_weight(completion, dwell_ms, policy) * age)
     strongest: dict[tuple[str, int], float] = {}
     for one, added in zip(seen, bonus.tolist(), strict=True):
         slot = one.user, one.at // HALF_HOUR

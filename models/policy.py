@@ -47,9 +47,13 @@ class Policy:
     direct_kept: int = 100
     like_weight: float = 1.0
     share_weight: float = 2.0
+    post_weight: float = 1.0
     direct_weight: float = 4.0
+    favor: float = 2.0  # by which an act of a favoured account weighs more
     view_weight: float = 0.1
     full_view_ms: int = 10 * SECOND
+    young_ms: int = DAY
+    young_weight: float = 0.1  # of what an account younger than that does, in engagement
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no feed."""
@@ -61,6 +65,10 @@ class Policy:
                 raise PolicyError(f"{field.name} is {value}: give a positive number")
         if self.feed_size > FEED_SIZE_LIMIT:
             raise PolicyError(f"feed_size is {self.feed_size}: at most {FEED_SIZE_LIMIT}")
+        if self.favor < 1:
+            raise PolicyError(
+                f"favor is {self.favor}: at least 1; whom nobody wants to see is muted"
+            )
         if not LEAST_HALF_LIVES <= self.horizon_ms / self.half_life_ms <= MOST_HALF_LIVES:
             raise PolicyError(
                 f"horizon_ms is {self.horizon_ms}: {LEAST_HALF_LIVES} to {MOST_HALF_LIVES} times "
@@ -73,6 +81,7 @@ class Policy:
         return {
             "like": self.like_weight,
             "share": self.share_weight,
+            "post": self.post_weight,
             "direct": self.direct_weight,
         }
 

@@ -6,13 +6,15 @@ turned off: what comes late or twice finds them as they are, so order cannot mat
 
 from __future__ import annotations
 
+import heapq
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from models import events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     Owner: TypeAlias = tuple[str, ...]  # whose registers: a kind, and one account or two
 
@@ -42,13 +44,56 @@ class Register:
             self.on = max(self.on, event.at)
 
 
+class Registers:
+    """All registers, by owner and by name: that of the item, or of the other account.
+
+    >>> registers = Registers()
+    >>> registers.write(events.Befriend(user="ann", friend="bob", at=1))
+    >>> registers.write(events.Block(user="bob", other="ann", at=2))
+    >>> registers.on("friend", "ann"), registers.on("block", "ann")
+    (['bob'], [])
+    """
+
+    def __init__(self) -> None:
+        self._owned: defaultdict[Owner, defaultdict[str, Register]] = defaultdict(
+            lambda: defaultdict(Register)
+        )
+
+    def write(self, event: events.Event) -> None:
+        """Write the registers that `event` is about."""
+        for owner, name in registers_of(event):
+            self._owned[owner][name].write(event)
+
+    def of(self, *owner: str) -> Mapping[str, Register]:
+        """Give the registers of an owner, by name."""
+        return self._owned.get(owner, {})
+
+    def on(self, *owner: str) -> list[str]:
+        """Name the registers of an owner that are on."""
+        return [name for name, one in self.of(*owner).items() if one.is_on]
+
+    def is_on(self, name: str, *owner: str) -> bool:
+        """Tell whether a register is on; what was never written is not."""
+        return name in (owned := self.of(*owner)) and owned[name].is_on
+
+    def owners(self, kinds: tuple[str, ...], name: str) -> list[Owner]:
+        """Give the owners of a register of one of `kinds` that has this name."""
+        return [
+            owner for owner, owned in self._owned.items() if owner[0] in kinds and name in owned
+        ]
+
+
+def newest(
+    registers: Mapping[str, Register], kept: int, *, beyond: int = 0
+) -> list[tuple[int, str]]:
+    """Give moment and name of the `kept` newest registers after `beyond` (Unix ms), on or off."""
+    young = [(one.at, name) for name, one in registers.items() if one.at > beyond]
+    return young if len(young) <= kept else heapq.nlargest(kept, young)
+
+
 def registers_of(event: events.Event) -> Iterator[tuple[Owner, str]]:
     """Name the registers that `event` writes: whose, and the item or the other account."""
     match event:
-        case events.Like() | events.Unlike():
-            yield ("like", event.user), event.item
-        case events.Share(to=None) | events.Unshare(to=None):
-            yield ("share", event.user), event.item
         case events.Share(to=[*recipients]) | events.Unshare(to=[*recipients]):
             for recipient in recipients:
                 yield ("direct", event.user, recipient), event.item
@@ -57,3 +102,9 @@ def registers_of(event: events.Event) -> Iterator[tuple[Owner, str]]:
             yield ("friend", event.friend), event.user
         case events.Follow() | events.Unfollow():
             yield ("follow", event.user), event.friend
+        case events.Stance():
+            yield (event.register, event.user), event.other
+        case events.View():
+            pass
+        case events.OnItem():
+            yield (event.register, event.user), event.item

@@ -1,6 +1,6 @@
 """The definition: the feeds that a list of events must end in.
 
-    events  ->  registers (acts, direct shares, edges)  ->  circle  ->  proofs  ->  feed
+    events  ->  registers (acts, direct shares, edges, hides)  ->  circle  ->  proofs  ->  feed
 
 Plain and slow on purpose: the functions in Redis are the fast, incremental form of what is written
 here, and tests and audit hold one against the other. Nothing is ever taken out of a view, so order,
@@ -10,23 +10,25 @@ a store until its pair is next recomputed: `pairs` tells the one from the other.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from models import events
+from models import circle, events
+from models.authorship import Authorship
 from models.decay import effective_time
-from models.registers import Register, registers_of
+from models.registers import Registers, newest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from models.authorship import Origin
     from models.policy import Policy
-    from models.registers import Owner
+    from models.registers import Register
 
-SPREADING = ("like", "share")  # kinds of acts that reach all fans of the actor
+SPREADING = ("like", "share", "post")  # kinds of acts that reach all fans of the actor
+ENGAGING = ("like", "share")  # kinds of acts that count for an item, whoever does them
 
 
 class Proof(NamedTuple):
@@ -42,7 +44,7 @@ class Source(NamedTuple):
 
     kind: str
     actor: str
-    registers: dict[str, Register]
+    registers: Mapping[str, Register]
     kept: int
 
 
@@ -76,13 +78,12 @@ class View:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.stream_time = 0
-        self._bonus = {
-            kind: policy.half_life_ms * math.log2(weight) for kind, weight in policy.weights.items()
-        }
-        self._registers: defaultdict[Owner, defaultdict[str, Register]] = defaultdict(
-            lambda: defaultdict(Register)
-        )
+        self._down: set[str] = set()  # items taken down
+        self.erased: set[str] = set()  # accounts
+        self._registers = Registers()
+        self._authorship = Authorship()
         self._views: defaultdict[str, list[events.View]] = defaultdict(list)  # by item
+        self._young: set[tuple[str, Proof]] = set()  # item, and what a young account did with it
 
     @property
     def horizon(self) -> int:
@@ -92,15 +93,44 @@ class View:
     def apply(self, event: events.Event) -> None:
         """Take in one valid event."""
         self.stream_time = max(self.stream_time, event.at)
-        for owner, name in registers_of(event):
-            self._registers[owner][name].write(event)
-        if isinstance(event, events.View):
-            self._views[event.item].append(event)
+        self._registers.write(event)
+        match event:
+            case events.Takedown(item=item):
+                self._down.add(item)
+            case events.Erase(user=user):
+                self.erased.add(user)
+            case events.View():
+                self._views[event.item].append(event)
+            case events.Post():
+                self._authorship.write(event)
+            case events.Like() | events.Share(to=None) if self.is_young(event):
+                act = Proof(event.register, event.user, event.at)
+                self._young.add((event.item, act))
 
     def circle(self, user: str) -> set[str]:
         """Give the accounts whose acts reach `user`."""
-        edges = [*self._of("friend", user).items(), *self._of("follow", user).items()]
-        return {other for other, edge in edges if edge.is_on}
+        return circle.circle(self._registers, self.erased, user)
+
+    def tie(self, user: str, actor: str) -> float:
+        """Weigh what `actor` does for `user`."""
+        return circle.tie(self._registers, self.policy, user, actor)
+
+    def gone(self, user: str) -> set[str]:
+        """Give the items not for `user`, whoever acts: taken down, or hidden by the user.
+
+        Of hides, as of acts, the newest `acts_kept` exist, on or off; none is ever too old.
+        """
+        hides = self._registers.of("hide", user)
+        kept = newest(hides, self.policy.acts_kept)
+        return self._down | {item for _, item in kept if hides[item].is_on}
+
+    def is_down(self, item: str) -> bool:
+        """Tell whether `item` was taken down."""
+        return item in self._down
+
+    def origins(self, item: str) -> list[Origin]:
+        """Give the posts of `item`; the first says who made it, and what it is about."""
+        return self._authorship.origins(item, self.erased)
 
     def proofs(self, user: str, item: str) -> list[Proof]:
         """Give the acts that put `item` into the feed of `user`, by kind and actor."""
@@ -109,29 +139,33 @@ class View:
     def feed(self, user: str) -> list[Entry]:
         """Give the items of greatest score, best first; at equal scores the greater id first."""
         entries = [
-            Entry(item, round(self.score(pair.proofs)), sorted(pair.proofs))
+            Entry(item, round(self.score(user, pair.proofs)), sorted(pair.proofs))
             for item, pair in self.pairs(user).items()
             if pair.proofs
         ]
         entries.sort(key=lambda entry: (entry.score, entry.item), reverse=True)
         return entries[: self.policy.feed_size]
 
-    def score(self, proofs: Iterable[Proof]) -> float:
+    def score(self, user: str, proofs: Iterable[Proof]) -> float:
         """Merge at least one proof into an effective time (Unix ms)."""
-        return effective_time(map(self.contribution, proofs), self.policy.half_life_ms)
+        contributions = [self.contribution(user, proof) for proof in proofs]
+        return effective_time(contributions, self.policy.half_life_ms)
 
-    def contribution(self, proof: Proof) -> float:
+    def contribution(self, user: str, proof: Proof) -> float:
         """Score a proof as if it stood alone (Unix ms)."""
-        return proof.at + self._bonus[proof.kind]
+        weight = self.policy.weights[proof.kind] * self.tie(user, proof.actor)
+        return proof.at + self.policy.half_life_ms * math.log2(weight)
 
     def pairs(self, user: str) -> dict[str, Pair]:
         """Give everything that reaches `user`, by item: in no order, cut to no size."""
         kept, direct_kept = self.policy.acts_kept, self.policy.direct_kept
+        of = self._registers.of
         sources: list[Source] = []
         for actor in self.circle(user):
-            sources += [Source(kind, actor, self._of(kind, actor), kept) for kind in SPREADING]
-            sources.append(Source("direct", actor, self._of("direct", actor, user), direct_kept))
-        return self._gather(sources)
+            sources += [Source(kind, actor, of(kind, actor), kept) for kind in SPREADING]
+            sources.append(Source("direct", actor, of("direct", actor, user), direct_kept))
+        gone = self.gone(user)
+        return {item: pair for item, pair in self._gather(sources).items() if item not in gone}
 
     def acts_on(self, item: str) -> Pair:
         """Give the likes of `item` and its shares to all, by anyone."""
@@ -149,15 +183,23 @@ class View:
         """Give all views of `item`, young or old, in no order."""
         return self._views.get(item, [])
 
-    def _sources_on(self, item: str) -> list[Source]:
-        return [
-            Source(owner[0], owner[1], registers, self.policy.acts_kept)
-            for owner, registers in self._registers.items()
-            if owner[0] in SPREADING and item in registers
-        ]
+    def is_young(self, event: events.Like | events.Share | events.View) -> bool:
+        """Tell whether the account had just been made when it did this."""
+        return event.since is not None and event.at - event.since < self.policy.young_ms
 
-    def _of(self, *owner: str) -> dict[str, Register]:
-        return self._registers.get(owner, {})
+    def was_young(self, item: str, act: Proof) -> bool:
+        """Tell whether an account had just been made when it liked or shared `item`.
+
+        Where one moment is told in two ways, the account was young.
+        """
+        return (item, act) in self._young
+
+    def _sources_on(self, item: str) -> list[Source]:
+        of, kept = self._registers.of, self.policy.acts_kept
+        return [
+            Source(kind, actor, of(kind, actor), kept)
+            for kind, actor in self._registers.owners(ENGAGING, item)
+        ]
 
     def _gather(self, sources: Iterable[Source]) -> dict[str, Pair]:
         pairs: defaultdict[str, Pair] = defaultdict(Pair)
@@ -170,10 +212,8 @@ class View:
 
     def _live(self, source: Source) -> list[tuple[str, int]]:
         """Give item and moment of what is on, young, and among the newest kept, on or off."""
-        horizon = self.horizon
-        young = [(one.at, item) for item, one in source.registers.items() if one.at > horizon]
-        newest = young if len(young) <= source.kept else heapq.nlargest(source.kept, young)
-        return [(item, at) for at, item in newest if source.registers[item].is_on]
+        young = newest(source.registers, source.kept, beyond=self.horizon)
+        return [(item, at) for at, item in young if source.registers[item].is_on]
 
     def _expired(self, source: Source) -> list[tuple[str, int]]:
         """Give item and moment of what was on, where not even the last word is young.

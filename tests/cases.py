@@ -67,14 +67,7 @@ def view_of(history: Iterable[events.Event], policy: Policy | None = None) -> Vi
 
 def accounts(history: Iterable[events.Event]) -> set[str]:
     """Name everyone who acts or is acted on in a history."""
-    named = set()
-    for event in history:
-        named |= {
-            event.user,
-            getattr(event, "friend", event.user),
-            *(getattr(event, "to", None) or ()),
-        }
-    return named
+    return {account for event in history for account in event.accounts}
 
 
 def assert_feeds(

@@ -1,0 +1,47 @@
+"""Whose an item is, and what it is about: the earliest post of it says so.
+
+Of all posts of an item by accounts that are not erased, the one of the smallest (at, author)
+counts, whenever it comes. A store may forget posts that have left the horizon, and may then take
+the author of the next one for it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from models.events import Post
+
+
+class Origin(NamedTuple):
+    """When an item was posted (Unix ms), by whom, and what it is about."""
+
+    at: int
+    author: str
+    topics: tuple[str, ...]
+
+
+class Authorship:
+    """The origins of all items.
+
+    >>> from models.events import Post
+    >>> authorship = Authorship()
+    >>> authorship.write(Post(user="bob", item="song", topics=["noise"], at=2))
+    >>> authorship.write(Post(user="ann", item="song", topics=["music"], at=1))
+    >>> authorship.origins("song", erased=set())[0]
+    Origin(at=1, author='ann', topics=('music',))
+    """
+
+    def __init__(self) -> None:
+        self._posts: defaultdict[str, set[Origin]] = defaultdict(set)  # by item
+
+    def write(self, post: Post) -> None:
+        """Take in a post, early or late, once or many times."""
+        self._posts[post.item].add(Origin(post.at, post.user, tuple(post.topics or ())))
+
+    def origins(self, item: str, erased: AbstractSet[str]) -> list[Origin]:
+        """Give the posts of `item` by accounts not erased, the one that counts first."""
+        return sorted(post for post in self._posts.get(item, ()) if post.author not in erased)
