@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 
 from models.comparison import differences
-from models.events import Befriend, Event, Like, Share, Unlike
+from models.events import Befriend, Event, Favor, Hide, Like, Share, Takedown, Unlike
 from models.policy import DAY, HOUR, Policy
 from tests.cases import view_of
 from tests.histories import NOON, histories
@@ -107,12 +108,33 @@ def test_what_left_the_horizon_may_linger_or_be_gone() -> None:
 def test_where_the_log_has_lost_its_beginning_the_horizon_bounds_what_is_unknown() -> None:
     """Acts the log no longer has can be no younger than the horizon, nor more than one a kind."""
     view = view_of([*FRIENDS, like("cat", "z", at=DAY)], POLICY)
-    most = 3 * HOUR + 2_900_000  # two friends: a like, a share and a share by name from each
+    most = 4 * HOUR  # two friends: a like, a post, a share and a share by name from each
 
     assert wrong(view, {"old": 0, "z": DAY}) == ["old"]
     assert wrong(view, {"old": 0, "z": DAY}, whole_log=False) == []
     assert wrong(view, {"old": most, "z": DAY}, whole_log=False) == []
-    assert wrong(view, {"old": 4 * HOUR, "z": DAY}, whole_log=False) == ["old"]
+    assert wrong(view, {"old": most + 3, "z": DAY}, whole_log=False) == ["old"]
+
+
+def test_what_is_taken_down_or_hidden_is_wrong_whatever_the_log_has_lost() -> None:
+    """Nothing unknown could bring it back, and no horizon lets it linger."""
+    gone = [Takedown(item="down", at=NOON), Hide(user="ann", item="hidden", at=NOON)]
+    old = [like("bob", item) for item in ("down", "hidden", "old")]
+    view = view_of([*FRIENDS, *gone, *old, like("cat", "z", at=DAY)], POLICY)
+    found = {"down": 0, "hidden": 0, "old": 0, "z": DAY}
+
+    assert wrong(view, found) == ["down", "hidden"]
+    assert wrong(view, found, whole_log=False) == ["down", "hidden"]
+
+
+def test_of_a_favoured_account_more_may_be_unknown() -> None:
+    """What the log has lost may have weighed as much as the tie makes it weigh."""
+    favor = Favor(user="ann", other="bob", at=NOON)
+    view = view_of([*FRIENDS, favor, like("cat", "z", at=DAY)], POLICY)
+    most = round(HOUR * math.log2(3 * 8))
+
+    assert wrong(view, {"old": most, "z": DAY}, whole_log=False) == []
+    assert wrong(view, {"old": most + 3, "z": DAY}, whole_log=False) == ["old"]
 
 
 def test_a_difference_says_whose_what_and_why_in_one_line() -> None:

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engagement import HALF_HOUR, Engagement, agrees, engagement, engagement_at_most
-from models.events import Event, Like, Share, Unlike, View
+from models.engagement import (
+    HALF_HOUR,
+    Engagement,
+    agrees,
+    engagement,
+    engagement_at_least,
+    engagement_at_most,
+)
+from models.events import Erase, Event, Like, Post, Share, Takedown, Unlike, View
 from models.policy import DAY, HOUR, Policy
 from tests.cases import view_of
 from tests.histories import NOON, histories, items
@@ -46,6 +53,7 @@ def test_what_counts_and_what_may_linger_both_agree(history: list[Event], item: 
     """A store that has forgotten all beyond the horizon is right, and so is one that has not."""
     view = view_of(history, POLICY)
 
+    assert agrees(view, item, engagement_at_least(view, item))
     assert agrees(view, item, engagement(view, item))
     assert agrees(view, item, engagement_at_most(view, item))
 
@@ -62,6 +70,84 @@ def test_an_account_likes_and_shares_once() -> None:
     ]
 
     assert of(history) == Engagement(likes=1, shares=1, score=NOON + 2 * HOUR)
+
+
+def test_what_authors_do_with_their_own_counts_nothing_even_if_the_post_comes_late() -> None:
+    """Neither like, share nor view; and who posts what another made is not its author."""
+    acts = [
+        kind(user=user, item="a", at=NOON)
+        for user in ("ann", "bob")
+        for kind in (Like, Share, View)
+    ]
+    posts = [Post(user="ann", item="a", at=NOON), Post(user="bob", item="a", at=NOON + 1)]
+
+    assert of([*acts, *posts]) == of(acts[3:])
+    assert of([*posts, *acts]) == of(acts[3:])
+    assert of(posts) == Engagement()
+
+
+def test_where_a_post_has_left_the_horizon_its_author_may_be_forgotten() -> None:
+    """Then own acts may count, and those of the next who posted may not."""
+    view = view_of(
+        [
+            Post(user="ann", item="a", at=NOON),
+            Post(user="bob", item="a", at=NOON + 1),
+            *(Like(user=user, item="a", at=NOON + DAY) for user in ("ann", "bob", "cat")),
+        ],
+        POLICY,
+    )
+
+    def liked(times: int) -> Engagement:
+        return Engagement(likes=times, score=NOON + DAY + HOUR * math.log2(times))
+
+    assert engagement(view, "a") == liked(2)
+    assert agrees(view, "a", liked(1))
+    assert agrees(view, "a", liked(3))
+    view.apply(Post(user="dan", item="a", at=NOON + DAY - 1))
+    assert agrees(view, "a", liked(1))
+
+
+def test_what_a_young_account_does_weighs_a_tenth() -> None:
+    """A day after it was made it is as any other; counters count it from the first."""
+    young = {"since": NOON - DAY + 1, "at": NOON}
+    grown = {"since": NOON - DAY, "at": NOON}
+    tenth = Policy().young_weight
+
+    def strength(*history: Event) -> float:
+        return math.exp2((of(list(history)).score - NOON) / HOUR)
+
+    assert strength(Like(user="ann", item="a", **young)) == pytest.approx(tenth)
+    assert strength(Share(user="ann", item="a", **young)) == pytest.approx(2 * tenth)
+    assert strength(View(user="ann", item="a", completion=1, **young)) == pytest.approx(tenth)
+    assert strength(Like(user="ann", item="a", **grown)) == pytest.approx(1)
+    assert of([Like(user="ann", item="a", **young)]).likes == 1
+
+
+def test_a_thousand_young_accounts_weigh_as_a_hundred() -> None:
+    """Whoever makes accounts to push an item needs them to be a day old."""
+    young = [Like(user=f"u{k}", item="a", at=NOON, since=NOON) for k in range(1_000)]
+    established = [Like(user=f"v{k}", item="b", at=NOON) for k in range(100)]
+
+    assert of(young).score == pytest.approx(of(established, "b").score, abs=0.01, rel=0)
+
+
+def test_an_act_told_in_two_ways_is_that_of_a_young_account() -> None:
+    """Whichever of the two comes first, at one moment; and a newer like says anew."""
+    both = [Like(user="ann", item="a", at=NOON, since=since) for since in (None, NOON)]
+    newer = Like(user="ann", item="a", at=NOON + 1)
+
+    assert of(both) == of(both[::-1]) == of(both[1:])
+    assert of([*both, newer]).score == NOON + 1
+
+
+def test_what_is_gone_has_no_engagement() -> None:
+    """Erased accounts count for no item, and for an item taken down nobody counts."""
+    acts = [kind(user="ann", item="a", at=NOON) for kind in (Like, Share, View)]
+    down = view_of([*acts, Takedown(item="a", at=NOON)], POLICY)
+
+    assert of([*acts, Erase(user="ann", at=NOON)]) == Engagement()
+    assert agrees(down, "a", Engagement())
+    assert not agrees(down, "a", Engagement(score=NOON - 40 * HOUR))
 
 
 def test_one_view_counts_for_an_account_and_half_hour_the_strongest() -> None:

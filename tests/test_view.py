@@ -9,13 +9,26 @@ from hypothesis import strategies as st
 
 from models.events import (
     Befriend,
+    Block,
+    Edge,
+    Erase,
     Event,
+    Favor,
     Follow,
+    Hide,
     Like,
+    Mute,
+    Post,
     Share,
+    Stance,
+    Takedown,
+    Unblock,
+    Unfavor,
     Unfollow,
     Unfriend,
+    Unhide,
     Unlike,
+    Unmute,
     Unshare,
     View,
 )
@@ -48,6 +61,11 @@ def feed(history: list[Event], policy: Policy | None = None) -> list[str]:
 def like(item: str, *, at: int) -> Like:
     """Make a like by bob, `at` ms after noon."""
     return Like(user="bob", item=item, at=NOON + at)
+
+
+def post(user: str, *topics: str, at: int) -> Post:
+    """Post a song, `at` ms after noon."""
+    return Post(user=user, item="song", topics=list(topics), at=NOON + at)
 
 
 def unlike(item: str, *, at: int) -> Unlike:
@@ -100,38 +118,96 @@ def test_a_friendship_broken_takes_out_exactly_its_acts(
     assert feeds([*history, *acts, last, *edges]) == feeds([*history, *acts, last])
 
 
+@given(histories(), users, st.integers(0, HOUR))
+def test_a_preference_taken_back_leaves_no_trace(
+    history: list[Event], user: str, later: int
+) -> None:
+    """After hide, block, mute or favor and its undoing, every feed is as before."""
+    on, off = NOON, NOON + later
+    acts = [
+        Befriend(user=user, friend="eve", at=NOON),
+        Like(user="eve", item="z", at=NOON + 72 * HOUR),
+    ]
+    both = [
+        Hide(user=user, item="z", at=on),
+        Unhide(user=user, item="z", at=off),
+        Block(user=user, other="eve", at=on),
+        Unblock(user=user, other="eve", at=off),
+        Block(user="eve", other=user, at=on),
+        Unblock(user="eve", other=user, at=off),
+        Mute(user=user, other="eve", at=on),
+        Unmute(user=user, other="eve", at=off),
+        Favor(user=user, other="eve", at=on),
+        Unfavor(user=user, other="eve", at=off),
+    ]
+
+    assert feeds([*history, *acts, *both]) == feeds([*history, *acts])
+
+
+@given(histories(), users, moments())
+def test_an_erased_account_has_never_been(history: list[Event], user: str, at: int) -> None:
+    """Feeds are as if nobody had ever heard of it, whenever it was erased; its own is empty."""
+    last = Like(user="eve", item="z", at=NOON + 72 * HOUR)
+    without = [
+        event
+        for event in history
+        if event.accounts[:1] != (user,)
+        and not (isinstance(event, Edge | Stance) and user in event.accounts)
+    ]
+    after = feeds([*history, last, Erase(user=user, at=at)])
+
+    assert after.pop(user) == []
+    assert after == {who: feed for who, feed in feeds([*without, last]).items() if who != user}
+
+
+@given(histories(), items, moments())
+def test_an_item_taken_down_has_never_been(history: list[Event], item: str, at: int) -> None:
+    """Feeds are as if nobody had ever touched it, before or after."""
+    last = Like(user="eve", item="z", at=NOON + 72 * HOUR)
+    without = [event for event in history if getattr(event, "item", None) != item]
+
+    assert feeds([*history, last, Takedown(item=item, at=at)]) == feeds([*without, last])
+
+
 @given(histories(), users, items)
 def test_a_proof_is_what_the_newest_event_of_its_kind_says(
     history: list[Event], user: str, item: str
 ) -> None:
     """Proofs are found as well by looking for the newest event of each actor, the words as code."""
 
-    def newest(kinds: tuple[type[Event], ...], **fields: object) -> Event | None:
+    def said(*kinds: type[Event], **fields: object) -> int | None:
         among = [
             event
             for event in history
             if isinstance(event, kinds)
             and all(getattr(event, name) == value for name, value in fields.items())
         ]
-        return max(among, key=lambda event: (event.at, event.off), default=None)
+        last = max(among, key=lambda event: (event.at, event.off), default=None)
+        return last.at if last and not last.off else None
 
-    def switched_on(kinds: tuple[type[Event], ...], **fields: object) -> int | None:
-        event = newest(kinds, **fields)
-        return event.at if event and not event.off else None
+    def reaches(actor: str) -> bool:
+        friendship = "|".join(["friend", *sorted((user, actor))])
+        return bool(
+            said(Befriend, Unfriend, key=friendship)
+            or said(Follow, Unfollow, user=user, friend=actor)
+        ) and not (
+            said(Block, Unblock, user=user, other=actor)
+            or said(Block, Unblock, user=actor, other=user)
+            or said(Mute, Unmute, user=user, other=actor)
+            or said(Erase, user=user)
+            or said(Erase, user=actor)
+        )
 
-    after = view_of(history)
-    liked = [
-        Proof("like", actor, at)
-        for actor in sorted(after.circle(user))
-        if (at := switched_on((Like, Unlike), user=actor, item=item))
+    gone = said(Takedown, item=item) or said(Hide, Unhide, user=user, item=item)
+    circle = [] if gone else list(filter(reaches, EVERYONE))
+    expected = [
+        *(("like", who, said(Like, Unlike, user=who, item=item)) for who in circle),
+        *(("post", who, said(Post, user=who, item=item)) for who in circle),
+        *(("share", who, said(Share, Unshare, user=who, item=item, to=None)) for who in circle),
     ]
-    shared = [
-        Proof("share", actor, at)
-        for actor in sorted(after.circle(user))
-        if (at := switched_on((Share, Unshare), user=actor, item=item, to=None))
-    ]
+    proofs = view_of(history).proofs(user, item)
 
-    assert [proof for proof in after.proofs(user, item) if proof.kind != "direct"] == liked + shared
+    assert [one for one in proofs if one.kind != "direct"] == [one for one in expected if one[2]]
 
 
 def test_a_friend_is_one_from_both_ends_and_a_followee_from_one() -> None:
@@ -151,6 +227,63 @@ def test_a_friend_who_is_also_followed_counts_once_and_stays_when_unfriended() -
     assert view_of(both).proofs("ann", "a") == [Proof("like", "bob", NOON + 1)]
     assert view_of([*both, parted]).proofs("ann", "a") == [Proof("like", "bob", NOON + 1)]
     assert view_of([*both, parted]).circle("bob") == set()
+
+
+def test_a_block_cuts_both_ways_and_a_mute_one() -> None:
+    """Neither sees what the other does; who is muted sees what they always saw."""
+    blocked = view_of([FRIENDS, Block(user="bob", other="ann", at=NOON)])
+    muted = view_of([FRIENDS, Mute(user="ann", other="bob", at=NOON)])
+
+    assert (blocked.circle("ann"), blocked.circle("bob")) == (set(), set())
+    assert (muted.circle("ann"), muted.circle("bob")) == (set(), {"ann"})
+
+
+def test_a_share_by_name_needs_the_sender_in_the_circle() -> None:
+    """A stranger reaches nobody, a followed account those who follow it."""
+    sent = Share(user="cat", item="a", to=["ann", "bob"], at=NOON)
+    after = view_of([sent, Follow(user="ann", friend="cat", at=NOON + 1)])
+
+    assert after.proofs("ann", "a") == [Proof("direct", "cat", NOON)]
+    assert after.feed("bob") == []
+
+
+def test_what_a_favoured_account_does_weighs_double_for_whom_it_is_favoured_by() -> None:
+    """A tie multiplies the weight of every act of the one account, in the one feed."""
+    friends = [FRIENDS, Befriend(user="cat", friend="bob", at=NOON)]
+    acts = [like("a", at=1), Share(user="bob", item="b", at=NOON + 2)]
+    after = view_of([*friends, *acts, Favor(user="ann", other="bob", at=NOON + 3)])
+    six_hours = Policy().half_life_ms
+
+    assert {one.item: one.score - NOON for one in after.feed("ann")} == {
+        "a": 1 + six_hours,
+        "b": 2 + 2 * six_hours,
+    }
+    assert {one.item: one.score - NOON for one in after.feed("cat")} == {"a": 1, "b": 2 + six_hours}
+
+
+def test_of_hides_the_newest_exist_and_none_is_ever_too_old() -> None:
+    """A hide outlives the horizon, until newer ones of the same user displace it."""
+    hidden = [Hide(user="ann", item="a", at=NOON - 9 * DAY), like("a", at=0)]
+    two = [Hide(user="ann", item="b", at=NOON), Unhide(user="ann", item="c", at=NOON)]
+
+    assert feed(hidden) == []
+    assert feed(hidden + two, Policy(acts_kept=2)) == ["a"]
+
+
+def test_the_earliest_post_says_whose_an_item_is() -> None:
+    """Whichever comes first; at one moment the lesser author, and never one that is erased."""
+    posts = [post("bob", "b", at=2), post("dan", at=1), post("cat", "x", "y", at=1)]
+    erased = Erase(user="cat", at=NOON)
+
+    assert view_of(posts).origins("song")[0] == (NOON + 1, "cat", ("x", "y"))
+    assert view_of([*posts, erased]).origins("song")[0] == (NOON + 1, "dan", ())
+    assert view_of([]).origins("song") == []
+
+
+def test_a_post_reaches_the_fans_of_whoever_posts() -> None:
+    """Also where another posted the item before: the author gains nothing by being the first."""
+    assert feed([post("cat", at=1), post("bob", at=2)]) == ["song"]
+    assert view_of([FRIENDS, post("cat", at=1)]).feed("ann") == []
 
 
 def test_at_equal_scores_the_greater_id_is_first() -> None:
