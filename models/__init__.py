@@ -5,7 +5,9 @@ In import order; a module imports only what stands above it:
     errors      what can go wrong, as one tree
     policy      the numbers a product owner may turn
     events      what is published: kinds, fields, topics; the one source of the contract
+    draws       seeded chance, one number at a time, and a memory of things done
     network     a social network to simulate: heavy tails, friends close by
+    catalogue   the items of a simulation: a few very popular, new ones all the time
     traffic     what its people do: an endless, seeded stream of events
     decay       scores are times: the arithmetic of effective time
     decoding    records of a batch become events, or rejects with the reason

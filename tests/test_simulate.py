@@ -22,7 +22,7 @@ from models.policy import SECOND
 from models.traffic import Traffic, founding
 from streams.noise import POISON, Mixer, Noise
 from streams.simulate import Simulated, SimulateOptions, busiest_user, simulate
-from streams.topics import log_bounds
+from streams.topics import COMPACTED, log_bounds
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_events() -> None:
 def test_people_do_all_that_can_be_done_and_look_more_than_they_act() -> None:
     """Every kind occurs, views most often, and shares go to all or to some friends."""
     acting = traffic()
-    done = [acting.next(NOON) for _ in range(20_000)]
+    done = [acting.next(NOON) for _ in range(100_000)]
     kinds = Counter(event.kind for event in done)
     named = [event.to for event in done if isinstance(event, events.Share)]
 
@@ -128,6 +128,49 @@ def test_some_items_are_popular_and_new_ones_appear() -> None:
     assert max(views) >= 10_000
 
 
+def test_new_items_are_posted_and_every_author_keeps_to_a_subject() -> None:
+    """An item has one post and at most two topics, of which the first is always the author's."""
+    acting = traffic(users=50)
+    done = [acting.next(NOON) for _ in range(30_000)]
+    posts = [event for event in done if isinstance(event, events.Post)]
+    subjects = {(post.user, (post.topics or [""])[0]) for post in posts}
+
+    assert len({post.item for post in posts}) == len(posts) > 250
+    assert len(subjects) == len({post.user for post in posts})
+    assert {len(post.topics or ()) for post in posts} == {1, 2}
+
+
+def test_whoever_is_erased_leaves_a_place_to_a_newcomer() -> None:
+    """Newcomers say since when they are there, in whatever they do with items; others do not."""
+    acting = traffic(users=20)
+    erased: list[int] = []
+    acts = []
+    for at in range(NOON, NOON + 200_000):
+        event = acting.next(at)
+        if isinstance(event, events.Erase):
+            erased.append(at)
+        if isinstance(event, events.Like | events.Share | events.View | events.Post):
+            acts.append(event)
+
+    assert {act.since for act in acts} <= {None, *erased}
+    assert all((act.since is None) == (int(act.user) < 20) for act in acts)
+    assert any(act.since for act in acts)
+
+
+def test_a_stance_is_toward_a_friend_and_seldom_taken_back() -> None:
+    """So that blocks, mutes and favours add up, slowly."""
+    network = make_network(1_000, chance())
+    acting = Traffic(network, chance())
+    done = [acting.next(NOON) for _ in range(30_000)]
+    stances = [event for event in done if isinstance(event, events.Stance)]
+    taken_back = sum(stance.off for stance in stances)
+
+    assert 0 < taken_back < len(stances) / 2
+    for stance in stances:
+        user, other = map(int, stance.accounts)
+        assert max(user, other) >= 1_000 or other in network.friends[user]
+
+
 def test_poison_is_no_event_on_any_topic() -> None:
     """Each kind of poison is refused by the decoder of every topic."""
     for topic in events.TOPICS:
@@ -146,16 +189,16 @@ def test_noise_is_mixed_in_as_asked() -> None:
     assert 1_800 < mixer.repeated < 2_200
 
 
-def test_acts_come_late_and_friendships_stay_in_order() -> None:
-    """Disorder spreads the time of acts; a compacted register never goes back."""
+def test_acts_come_late_and_what_is_compacted_stays_in_order() -> None:
+    """Disorder spreads the time of acts; what is compacted never goes back."""
     mixer = Mixer(traffic(), Noise(duplicates=0.3, disorder_ms=2 * SECOND), chance())
     records = [record for at in range(NOON, NOON + 100) for record in mixer.records(100, at)]
     acts = [events.decode(record.value) for record in records if record.topic == "likes"]
-    edges = [events.decode(record.value).at for record in records if record.topic == "friendships"]
+    kept = [events.decode(record.value).at for record in records if record.topic in COMPACTED]
     behind = [NOON + 100 - act.at for act in acts]
 
-    assert edges == sorted(edges)
-    assert edges[0] == NOON
+    assert kept == sorted(kept)
+    assert kept[0] == NOON
     assert min(behind) > 0
     assert 1_900 < max(behind) <= 2_100
 
