@@ -100,7 +100,7 @@ class History:
             account
             for partition in self.partitions.values()
             for event in partition.events
-            for account in accounts(event)
+            for account in event.accounts
         }
 
     async def read_to_end(self, progress: Progress = unheard) -> None:
@@ -151,19 +151,6 @@ class History:
 
     def _address(self, name: tuple[str, int]) -> TopicPartition:
         return TopicPartition(self._settings.topic(name[0]), name[1])
-
-
-def accounts(event: events.Event) -> Sequence[str]:
-    """Name the accounts of an event: who acts, and on whom."""
-    match event:
-        case events.Like() | events.Unlike() | events.View():
-            return (event.user,)
-        case events.Share() | events.Unshare():
-            return (event.user, *(event.to or ()))
-        case events.Befriend() | events.Unfriend() | events.Follow() | events.Unfollow():
-            return (event.user, event.friend)
-        case _:
-            return ()
 
 
 def _check_reach(fences: Fences, ends: Fences) -> None:

@@ -37,6 +37,9 @@ POISON = (
     b'{"kind":"view","at":1790000000000,"user":"17","item":"4","completion":1e999}',
     b'{"kind":"share","at":1790000000000,"user":"17","item":"4","to":["17"]}',
     b'{"kind":"befriend","at":1790000000000,"user":"17","friend":"17"}',
+    b'{"kind":"post","at":1790000000000,"user":"17","item":"4","topics":["a","b c"]}',
+    b'{"kind":"takedown","at":1790000000000,"user":"17"}',
+    b'{"kind":"block","at":1790000000000,"user":"17","other":"17"}',
     b'{"kind":"like","at":1790000000000,"user":"17","item":"4"}'.ljust(LARGEST_EVENT + 1),
 )
 
@@ -63,8 +66,8 @@ class Noise:
 class Mixer:
     """Makes records of a traffic, with the noise in between.
 
-    The friendships stay in order, and none of them comes twice: their topic is compacted, which
-    would keep an old word for the last one.
+    What is on a compacted topic stays in order, and none of it comes twice: Kafka would keep an old
+    word for the last one.
     """
 
     def __init__(self, traffic: Traffic, noise: Noise, chance: Generator) -> None:

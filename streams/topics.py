@@ -33,7 +33,7 @@ MESSAGE_BYTES = 1 << 20  # a producer's batch: 64 KiB of ours, 1 MB of librdkafk
 DEAD_MESSAGE_BYTES = 2 * MESSAGE_BYTES  # whatever a topic took fits in, with its headers
 DEAD_LETTERS_KEPT_MS = 7 * DAY
 FOREVER = -1  # Kafka's own value of retention.ms
-COMPACTED = ("friendships",)
+COMPACTED = ("friendships", "posts", "preferences")
 POLL_S = 0.05
 SETTLE_POLLS = 200  # until a new topic is known and led
 
