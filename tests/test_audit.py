@@ -13,7 +13,22 @@ from aiokafka import AIOKafkaConsumer
 from models import events
 from models.comparison import Difference
 from models.errors import BrokerError, StoreError
-from models.events import Befriend, Event, Follow, Like, Share, Unfriend, Unlike, View
+from models.events import (
+    Befriend,
+    Block,
+    Erase,
+    Event,
+    Favor,
+    Follow,
+    Hide,
+    Like,
+    Post,
+    Share,
+    Takedown,
+    Unfriend,
+    Unlike,
+    View,
+)
 from streams import audit as module
 from streams import topics
 from streams.audit import Verdict, audit, render
@@ -32,7 +47,7 @@ SEED = 7
 
 
 def traffic(people: int, acts: int, *, start: int = 0) -> list[Event]:
-    """Make a circle of friends who like, view and share, each act a second after the other."""
+    """Make a circle of friends who do all that can be done, each a second after the other."""
     chance = Random(SEED + start)
     names = [f"u{number}" for number in range(people)]
     history: list[Event] = [
@@ -50,6 +65,10 @@ def traffic(people: int, acts: int, *, start: int = 0) -> list[Event]:
                     Share(user=user, item=item, to=[friend], at=at),
                     Follow(user=user, friend=friend, at=at),
                     Unfriend(user=user, friend=friend, at=at),
+                    Post(user=user, item=item, topics=["music"], at=at),
+                    Hide(user=user, item=item, at=at),
+                    Block(user=user, other=friend, at=at),
+                    Favor(user=user, other=friend, at=at),
                 ]
             )
         )
@@ -160,6 +179,31 @@ async def test_what_differs_is_counted_and_named(settings: Settings, replica: Re
         ("y", "b", f"{at}", None),
         ("z", "c", "nothing", 1),
     }
+
+
+async def test_what_is_gone_may_be_in_no_feed(settings: Settings, replica: Replica) -> None:
+    """An entry by an erased account, of an item taken down or hidden is each a ghost."""
+    gone = [
+        Befriend(user="ann", friend="bob", at=NOON),
+        Befriend(user="ann", friend="cat", at=NOON),
+        *(Like(user="bob", item=item, at=NOON) for item in ("down", "hidden")),
+        Post(user="cat", item="erased", at=NOON),
+        Takedown(item="down", at=NOON),
+        Hide(user="ann", item="hidden", at=NOON),
+        Erase(user="cat", at=NOON),
+    ]
+    await replica.publish(gone)
+    wrong = {"ann": [(item, NOON) for item in ("hidden", "erased", "down")]}
+
+    async def take(shard: int, users: Sequence[str]) -> Snapshot:
+        return dataclasses.replace(await replica.take(shard, users), feeds=wrong)
+
+    assert (await found(settings, replica.take)).differing == 0
+    assert [one.item for one in (await found(settings, take)).differences] == [
+        "down",
+        "erased",
+        "hidden",
+    ]
 
 
 async def test_only_the_first_differences_are_kept(settings: Settings, replica: Replica) -> None:
@@ -316,6 +360,9 @@ async def test_poison_is_counted_and_passed_over(settings: Settings, replica: Re
         ("likes", b'{"kind":"like","at":1,"user":"ann","item":"a"}' + b" " * 65_536),
         ("friendships", b'{"kind":"befriend","at":1,"user":"ann","friend":"ann"}'),
         ("shares", b'{"kind":"share","at":1,"user":"ann","item":"a","to":["ann"]}'),
+        ("posts", b'{"kind":"post","at":1,"user":"ann","item":"a","topics":["b c"]}'),
+        ("preferences", b'{"kind":"block","at":1,"user":"ann","other":"ann"}'),
+        ("preferences", b'{"kind":"takedown","at":1,"item":"a"}'),
     ],
 )
 def test_an_auditor_refuses_what_the_contract_refuses(topic: str, value: bytes | None) -> None:
