@@ -27,6 +27,22 @@ SHARES = {
     "unfollow": 3,
     "view": 4,
 }
+# What else may happen; what is final is rare, or there were nothing left to compare.
+MORE_SHARES = {
+    "post": 8,
+    "takedown": 0.4,
+    "hide": 4,
+    "unhide": 2,
+    "block": 3,
+    "unblock": 3,
+    "mute": 3,
+    "unmute": 2,
+    "favor": 4,
+    "unfavor": 3,
+    "erase": 0.1,
+}
+TOPICS = ("t0", "t1", "t2")
+AGES = (None, None, None, 0, DAY - 1, DAY)  # of the account that acts, where the event says it
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,7 @@ class World:
     policy: Policy
     step: int  # work in one call of the shard functions
     letter: str = "i"  # that items begin with
+    whole: bool = False  # everything happens that can, and not only acts and edges
 
     @classmethod
     def drawn(cls, chance: random.Random) -> World:
@@ -58,7 +75,13 @@ class World:
                 horizon_ms=chance.choice([60 * HOUR, 7 * DAY]),
             ),
             step=chance.choice([3, 8, 512]),
+            whole=chance.random() < 2 / 3,
         )
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Give how often each thing happens here."""
+        return SHARES | MORE_SHARES if self.whole else SHARES
 
 
 def history(world: World, chance: random.Random) -> list[events.Event]:
@@ -71,17 +94,29 @@ def history(world: World, chance: random.Random) -> list[events.Event]:
 
 
 def _event(world: World, chance: random.Random) -> events.Event:
-    name, _, by_name = chance.choices(list(SHARES), list(SHARES.values()))[0].partition(" ")
-    people = [f"u{number}" for number in range(world.users)]
-    user = people.pop(chance.randrange(world.users))
+    """Let somebody do something; each field means the same in every kind."""
+    shares = world.shares
+    name, _, by_name = chance.choices(list(shares), list(shares.values()))[0].partition(" ")
+    others = [f"u{number}" for number in range(world.users)]
+    user = others.pop(chance.randrange(world.users))
     at = NOON + chance.randrange(world.moments) * (world.span_ms // world.moments)
     kind = events.KINDS[name]
-    if issubclass(kind, events.Befriend | events.Unfriend | events.Follow | events.Unfollow):
-        return kind(user=user, friend=chance.choice(people), at=at)
-    item = f"{world.letter}{chance.randrange(world.items)}"
-    if by_name:
-        to = chance.sample(people, chance.randint(1, min(3, len(people))))
-        return kind(user=user, item=item, to=to, at=at)
-    if kind is events.View:
-        return kind(user=user, item=item, at=at, completion=chance.choice([None, 0.5, 1.0]))
-    return kind(user=user, item=item, at=at)
+    drawn = {
+        "user": lambda: user,
+        "item": lambda: f"{world.letter}{chance.randrange(world.items)}",
+        "friend": lambda: chance.choice(others),
+        "other": lambda: chance.choice(others),
+        "to": lambda: chance.sample(others, chance.randint(1, min(3, len(others)))),
+        "topics": lambda: chance.sample(TOPICS, chance.randrange(3)),
+        "completion": lambda: chance.choice([None, 0.5, 1.0]),
+        "since": lambda: _since(at, chance),
+    }
+    left_out = set() if by_name else {"to"}
+    left_out |= set() if world.whole else {"since"}
+    fields = [field for field in kind.__struct_fields__ if field in drawn.keys() - left_out]
+    return kind(at=at, **{field: drawn[field]() for field in fields})
+
+
+def _since(at: int, chance: random.Random) -> int | None:
+    age = chance.choice(AGES)
+    return None if age is None else at - age
