@@ -4,7 +4,8 @@ A store may hold what has left the horizon until it next looks at the pair, so a
 anywhere between that of the proofs and that of proofs and expired acts together. Scores are whole
 milliseconds merged one signal at a time: one of slack for each act, and one more. Of a full feed
 the first half is compared, of a feed with a floor what lies above it, of any other all of it.
-Wherever it stands, nothing may be in a feed without an act behind it.
+Wherever it stands, nothing may be in a feed without an act behind it, nor be there at all where it
+was taken down or hidden.
 """
 
 from __future__ import annotations

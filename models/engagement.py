@@ -51,7 +51,7 @@ def engagement(view: View, item: str) -> Engagement:
     >>> engagement(view, "song")
     Engagement(likes=1, shares=0, views=1, score=3601000.0)
     """
-    acts, seen = view.acts_on(item).proofs, _young_views(view, item)
+    acts, seen = view.acts_on(item).proofs, _recent_views(view, item)
     return _count(view, item, acts, seen, apart={one.author for one in view.origins(item)[:1]})
 
 
@@ -60,7 +60,7 @@ def engagement_at_least(view: View, item: str) -> Engagement:
     origins, acts = view.origins(item), view.acts_on(item).proofs
     expired = sum(one.at <= view.horizon for one in origins)
     authors = {one.author for one in origins[: expired + 1]}
-    return _count(view, item, acts, _young_views(view, item), apart=authors)
+    return _count(view, item, acts, _recent_views(view, item), apart=authors)
 
 
 def engagement_at_most(view: View, item: str) -> Engagement:
@@ -103,7 +103,7 @@ def _bounds(view: View, item: str, least: float, most: float) -> tuple[float, fl
     return lowest, peak + half_life_ms * math.log2(strongest)
 
 
-def _young_views(view: View, item: str) -> list[events.View]:
+def _recent_views(view: View, item: str) -> list[events.View]:
     return [seen for seen in view.views_of(item) if seen.at > view.horizon]
 
 

@@ -94,9 +94,13 @@ def newest(
 def registers_of(event: events.Event) -> Iterator[tuple[Owner, str]]:
     """Name the registers that `event` writes: whose, and the item or the other account."""
     match event:
+        case events.View():
+            pass
         case events.Share(to=[*recipients]) | events.Unshare(to=[*recipients]):
             for recipient in recipients:
                 yield ("direct", event.user, recipient), event.item
+        case events.OnItem():
+            yield (event.register, event.user), event.item
         case events.Befriend() | events.Unfriend():
             yield ("friend", event.user), event.friend
             yield ("friend", event.friend), event.user
@@ -104,7 +108,3 @@ def registers_of(event: events.Event) -> Iterator[tuple[Owner, str]]:
             yield ("follow", event.user), event.friend
         case events.Stance():
             yield (event.register, event.user), event.other
-        case events.View():
-            pass
-        case events.OnItem():
-            yield (event.register, event.user), event.item

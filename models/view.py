@@ -95,17 +95,18 @@ class View:
         self.stream_time = max(self.stream_time, event.at)
         self._registers.write(event)
         match event:
-            case events.Takedown(item=item):
-                self._down.add(item)
-            case events.Erase(user=user):
-                self.erased.add(user)
+            case events.Like() | events.Share(to=None):
+                if self.is_young(event):
+                    act = Proof(event.register, event.user, event.at)
+                    self._young.add((event.item, act))
             case events.View():
                 self._views[event.item].append(event)
             case events.Post():
                 self._authorship.write(event)
-            case events.Like() | events.Share(to=None) if self.is_young(event):
-                act = Proof(event.register, event.user, event.at)
-                self._young.add((event.item, act))
+            case events.Takedown():
+                self._down.add(event.item)
+            case events.Erase():
+                self.erased.add(event.user)
 
     def circle(self, user: str) -> set[str]:
         """Give the accounts whose acts reach `user`."""
@@ -129,8 +130,16 @@ class View:
         return item in self._down
 
     def origins(self, item: str) -> list[Origin]:
-        """Give the posts of `item`; the first says who made it, and what it is about."""
-        return self._authorship.origins(item, self.erased)
+        """Give the posts of `item`; the first says who made it, and what it is about.
+
+        Of an author the newest `acts_kept` posts exist, as of any acts.
+        """
+        kept = self.policy.acts_kept
+        return [
+            one
+            for one in self._authorship.origins(item, self.erased)
+            if any(item == name for _, name in newest(self._registers.of("post", one.author), kept))
+        ]
 
     def proofs(self, user: str, item: str) -> list[Proof]:
         """Give the acts that put `item` into the feed of `user`, by kind and actor."""
