@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.errors import PolicyError
 from models.events import (
     Befriend,
     Block,
@@ -259,6 +261,12 @@ def test_what_a_favoured_account_does_weighs_double_for_whom_it_is_favoured_by()
         "b": 2 + 2 * six_hours,
     }
     assert {one.item: one.score - NOON for one in after.feed("cat")} == {"a": 1, "b": 2 + six_hours}
+
+
+def test_favour_is_no_way_to_see_less_of_somebody() -> None:
+    """A tie below 1 is refused, with what to use instead."""
+    with pytest.raises(PolicyError, match=r"favor is 0.5: at least 1; .* is muted"):
+        Policy(favor=0.5)
 
 
 def test_of_hides_the_newest_exist_and_none_is_ever_too_old() -> None:
