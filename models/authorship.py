@@ -1,8 +1,8 @@
 """Whose an item is, and what it is about: the earliest post of it says so.
 
-Of all posts of an item by accounts that are not erased, the one of the smallest (at, author)
-counts, whenever it comes. A store may forget posts that have left the horizon, and may then take
-the author of the next one for it.
+A post is a register of author and item, of which the topic keeps the last word. Of all posts of an
+item by accounts that are not erased, the one of the smallest (at, author) counts. A store may
+forget posts that have left the horizon, and may then take the author of the next one for it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,15 @@ class Authorship:
     """
 
     def __init__(self) -> None:
-        self._posts: defaultdict[str, set[Origin]] = defaultdict(set)  # by item
+        self._posts: defaultdict[str, dict[str, Origin]] = defaultdict(dict)  # by item and author
 
     def write(self, post: Post) -> None:
         """Take in a post, early or late, once or many times."""
-        self._posts[post.item].add(Origin(post.at, post.user, tuple(post.topics or ())))
+        origin = Origin(post.at, post.user, tuple(post.topics or ()))
+        posts = self._posts[post.item]
+        posts[post.user] = max(origin, posts.get(post.user, origin))
 
     def origins(self, item: str, erased: AbstractSet[str]) -> list[Origin]:
         """Give the posts of `item` by accounts not erased, the one that counts first."""
-        return sorted(post for post in self._posts.get(item, ()) if post.author not in erased)
+        posts = self._posts.get(item, {})
+        return sorted(post for author, post in posts.items() if author not in erased)

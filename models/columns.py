@@ -12,12 +12,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.decay import contribution, view_weight
-from models.events import Befriend, Unfriend
+from models.events import (
+    Befriend,
+    Block,
+    Erase,
+    Favor,
+    Follow,
+    Hide,
+    Mute,
+    Post,
+    Unblock,
+    Unfavor,
+    Unfollow,
+    Unfriend,
+    Unhide,
+    Unmute,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from models.events import Edge, Event, OnItem, Share, View
+    from models.events import Event, OnItem, Share, View
     from models.policy import Policy
 
 
@@ -25,12 +40,13 @@ if TYPE_CHECKING:
 class Rows:
     """Columns of equal length; `register` is 2 * at + off, `score` the contribution in digits."""
 
-    kind: list[str]  # like, share, direct, view, friend, follow
-    who: list[str]  # actor, sender, viewer; the end whose circle changes
-    item: list[str]  # "" for an edge
-    other: list[str]  # recipient, friend; "" for all else
+    kind: list[str]  # like, share, post, direct, view, hide, takedown, erase, an edge's kind
+    who: list[str]  # actor, sender, viewer; the end whose circle changes; "" for a takedown
+    item: list[str]  # "" for an edge and an erasure
+    other: list[str]  # recipient, friend, other; the topics of a post; "" for all else
     register: list[int]
-    score: list[str]  # effective time of the one act, ms; "" for an edge
+    score: list[str]  # effective time of the one act, ms; "" for what is none
+    young: list[bool]  # the account was young: the act weighs little for the item
     offset: list[int]
 
     def __len__(self) -> int:
@@ -47,6 +63,10 @@ def _registers(events: Sequence[Event]) -> list[int]:
     return [2 * event.at + event.off for event in events]
 
 
+def _is_young(event: OnItem, policy: Policy) -> bool:
+    return event.since is not None and event.at - event.since < policy.young_ms
+
+
 def _likes(events: Sequence[OnItem], offsets: list[int], policy: Policy) -> Rows:
     at = np.array([event.at for event in events], dtype=np.int64)
     score = contribution(at, policy.like_weight, policy.half_life_ms)
@@ -57,6 +77,7 @@ def _likes(events: Sequence[OnItem], offsets: list[int], policy: Policy) -> Rows
         other=[""] * len(events),
         register=_registers(events),
         score=list(map(str, score.tolist())),
+        young=[_is_young(event, policy) for event in events],
         offset=offsets,
     )
 
@@ -65,7 +86,8 @@ def _views(events: Sequence[View], offsets: list[int], policy: Policy) -> Rows:
     at = np.array([event.at for event in events], dtype=np.float64)
     completion = np.array([event.completion for event in events], dtype=np.float64)  # None is NaN
     dwell_ms = np.array([event.dwell_ms for event in events], dtype=np.float64)
-    weight = view_weight(completion, dwell_ms, policy)
+    young = np.array([_is_young(event, policy) for event in events], dtype=np.bool_)
+    weight = view_weight(completion, dwell_ms, policy) * np.where(young, policy.young_weight, 1.0)
     score = at + policy.trending_half_life_ms * np.log2(weight)
     return Rows(
         kind=["view"] * len(events),
@@ -74,6 +96,7 @@ def _views(events: Sequence[View], offsets: list[int], policy: Policy) -> Rows:
         other=[""] * len(events),
         register=_registers(events),
         score=list(map(repr, score.tolist())),
+        young=young.tolist(),
         offset=offsets,
     )
 
@@ -96,37 +119,73 @@ def _shares(events: Sequence[Share], offsets: list[int], policy: Policy) -> Rows
         other=[recipient for _, _, recipient in flat],
         register=_registers([event for event, _, _ in flat]),
         score=list(map(str, score.tolist())),
+        young=[_is_young(event, policy) for event, _, _ in flat],
         offset=[offset for _, offset, _ in flat],
     )
 
 
-def _friendships(events: Sequence[Edge], offsets: list[int], policy: Policy) -> Rows:
-    del policy  # an edge has no weight
+def _posts(events: Sequence[Event], offsets: list[int], policy: Policy) -> Rows:
+    at = np.array([event.at for event in events], dtype=np.int64)
+    score = contribution(at, policy.post_weight, policy.half_life_ms)
+    return Rows(
+        kind=[event.kind for event in events],
+        who=[event.user if isinstance(event, Post) else "" for event in events],
+        item=[event.item for event in events],
+        other=[",".join(event.topics or ()) if isinstance(event, Post) else "" for event in events],
+        register=_registers(events),
+        score=list(map(str, score.tolist())),
+        young=[False] * len(events),
+        offset=offsets,
+    )
+
+
+def _registered(events: Sequence[Event], offsets: list[int], policy: Policy) -> Rows:
+    """Lay out what has no weight: edges, hides, erasures."""
+    del policy
     flat = [
         (event, offset, end)
         for event, offset in zip(events, offsets, strict=True)
         for end in _ends(event)
     ]
+    nothing = [""] * len(flat)
     return Rows(
         kind=[end[0] for _, _, end in flat],
         who=[end[1] for _, _, end in flat],
-        item=[""] * len(flat),
+        item=[event.item if isinstance(event, Hide | Unhide) else "" for event, _, _ in flat],
         other=[end[2] for _, _, end in flat],
         register=_registers([event for event, _, _ in flat]),
-        score=[""] * len(flat),
+        score=nothing,
+        young=[False] * len(flat),
         offset=[offset for _, offset, _ in flat],
     )
 
 
-def _ends(event: Edge) -> list[tuple[str, str, str]]:
-    if isinstance(event, Befriend | Unfriend):
-        return [("friend", event.user, event.friend), ("friend", event.friend, event.user)]
-    return [("follow", event.user, event.friend)]
+def _ends(event: Event) -> list[tuple[str, str, str]]:
+    """Give kind, owner and other end of the registers that `event` writes."""
+    match event:
+        case Befriend(user=user, friend=friend) | Unfriend(user=user, friend=friend):
+            return [("friend", user, friend), ("friend", friend, user)]
+        case Follow(user=user, friend=friend) | Unfollow(user=user, friend=friend):
+            return [("follow", user, friend)]
+        case Block(user=user, other=other) | Unblock(user=user, other=other):
+            return [("block", user, other), ("blocked", other, user)]
+        case Mute(user=user, other=other) | Unmute(user=user, other=other):
+            return [("mute", user, other)]
+        case Favor(user=user, other=other) | Unfavor(user=user, other=other):
+            return [("favor", user, other)]
+        case Hide(user=user) | Unhide(user=user):
+            return [("hide", user, "")]
+        case Erase(user=user):
+            return [("erase", user, "")]
+        case _:
+            raise AssertionError(event)
 
 
 _LAYOUTS: dict[str, Callable[..., Rows]] = {
     "likes": _likes,
     "views": _views,
     "shares": _shares,
-    "friendships": _friendships,
+    "friendships": _registered,
+    "posts": _posts,
+    "preferences": _registered,
 }

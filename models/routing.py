@@ -12,7 +12,7 @@ from models.columns import Rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EVERYWHERE = ("like", "share")
+EVERYWHERE = ("like", "share", "post", "takedown", "erase")
 
 
 def shard_of(name: str, shards: int) -> int:
@@ -36,7 +36,7 @@ def route(rows: Rows, shards: int) -> list[tuple[Rows, list[bool]]]:
 
 def _home(kind: str, who: str, item: str, other: str, shards: int) -> int:
     match kind:
-        case "like" | "share" | "view":
+        case "like" | "share" | "post" | "view" | "takedown":
             return shard_of(item, shards)
         case "direct":
             return shard_of(other, shards)

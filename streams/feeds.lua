@@ -8,15 +8,28 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     policy:{s}                 hash  the policy the shard was filled with
     floor:{s}                  hash  user -> score at or below which the feed may lack entries
     circle:{s}:<user>          set   accounts whose acts reach the user; one a friend or followee
+    warm:{s}                   zset  user with a feed here -> stream time when it was made
     fans:{s}:<actor>           set   users of this shard who have the actor in their circle
-    edges:{s}:<kind>:<user>    zset  other -> 2 * at + off; kinds friend, follow; one a pair for ever
-    acts:{s}:<kind>:<actor>    zset  item -> 2 * at + off; kinds like, share; newest acts_kept
+    edges:{s}:<kind>:<user>    zset  other -> 2 * at + off; friend, follow, block, blocked (by the
+                                     other), mute, favor; one a pair for ever
+    favoured:{s}:<actor>       set   users of this shard who favour the actor
+    favourites:{s}             set   actors whom someone favours
+    acts:{s}:<kind>:<actor>    zset  item -> 2 * at + off; kinds like, share, post; newest acts_kept
     acts:{s}:direct:<sender>|<user>  the same for shares by name; newest direct_kept
+    sent:{s}:<sender>          set   users of this shard to whom the sender shared by name
     actors:{s}:<kind>:<item>   zset  actor -> at, only while on; within the horizon
     direct:{s}:<item>          zset  user|sender -> 0, only while on; within the horizon
-    item:{s}:<item>            hash  likes, shares, views, score; in the item's own shard, horizon
+    hidden:{s}:<user>          zset  item -> 2 * at + off; newest acts_kept
+    hiders:{s}:<item>          set   users of this shard who hide the item
+    item:{s}:<item>            hash  author, topics, at; by:<author> -> topics of their post;
+                                     in the item's own shard home (1), likes, shares, views,
+                                     score; within the horizon
     trending:{s}               zset  item -> effective time under the trending half-life; horizon
+    trending:{s}:<topic>       zset  the same of the items with that topic
     views:{s}:<half hour>      zset  item|user -> its strongest contribution; within the horizon
+    young:{s}                  zset  kind|actor|item -> at: likes and shares of young accounts
+    down:{s}                   set   items taken down, for ever
+    erased:{s}                 set   SHA-1 of the ids of erased accounts, for ever
     due:{s}                    zset  acts and views keys -> a time no later than their oldest entry
     job:{s}                    list  slices of the one fan-out too large for a call, still to do
     fence:{s}                  hash  <topic>:<partition> -> next offset, log id, last event time;
@@ -36,12 +49,12 @@ local SWEPT = 4     -- due keys looked at in one call, SLICE entries each
 local floor, log, format, match, LN2
 
 -- Of the call in hand, set by `open`: commands, the shard's tag (`:{0}`, and `:{0}:` before an
--- id), policy, stream time - horizon, work done (a signal is 1).
-local call, here, tag, policy, cut, work
+-- id), policy, stream time - horizon, work done (a signal is 1), and which rare keys exist.
+local call, here, tag, policy, cut, work, exists
 
 local function open(fence, numbers, at)
   floor, log, format, match, LN2 = math.floor, math.log, string.format, string.match, math.log(2)
-  call, work, policy = redis.call, 0, numbers
+  call, work, policy, exists = redis.call, 0, numbers, {}
   if policy then
     policy.overflow = format('%d', -1 - policy.feed_size)
     policy.unseen = policy.half_life * log(2 * policy.half_life / LN2) / LN2
@@ -51,6 +64,21 @@ local function open(fence, numbers, at)
   local time = math.max(at, tonumber(call('HGET', fence, 'time') or '0'))
   cut = time - (policy or { horizon = call('HGET', 'policy' .. here, 'horizon_ms') or 0 }).horizon
   return time
+end
+
+-- Whether the shard has any of what few shards have: asked once a call, which spares the asking of
+-- each act, user and item.
+local function any(name)
+  if exists[name] == nil then exists[name] = call('EXISTS', name .. here) == 1 end
+  return exists[name]
+end
+
+local function is_down(item)
+  return any('down') and call('SISMEMBER', 'down' .. here, item) == 1
+end
+
+local function is_erased(user)
+  return any('erased') and call('SISMEMBER', 'erased' .. here, redis.sha1hex(user)) == 1
 end
 
 local function digits(number)
@@ -69,55 +97,85 @@ local function without(score, contribution, half_life)
   return score + half_life * log(math.max(rest, 2 ^ -40)) / LN2
 end
 
+local function precedes(a, b)   -- in byte order, whatever the locale
+  for k = 1, math.min(#a, #b) do
+    local x, y = a:byte(k), b:byte(k)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
 -- Proofs.
 
-local KINDS = { 'like', 'share' }
+local KINDS = { 'like', 'share', 'post' }
 
 -- What speaks for an item, of anyone: acts by kind, `sum` of them, `direct` shares.
 local function acts_on(item)
-  local likes = call('ZCARD', 'actors' .. tag .. 'like:' .. item)
-  local shares = call('ZCARD', 'actors' .. tag .. 'share:' .. item)
-  local directs = call('ZCARD', 'direct' .. tag .. item)
-  return { like = likes, share = shares, direct = directs, sum = likes + shares + directs }
+  local acts = { direct = call('ZCARD', 'direct' .. tag .. item) }
+  acts.sum = acts.direct
+  for _, kind in ipairs(KINDS) do
+    acts[kind] = call('ZCARD', 'actors' .. tag .. kind .. ':' .. item)
+    acts.sum = acts.sum + acts[kind]
+  end
+  return acts
 end
 
--- Visit the live proofs of (user, item); `acts` saves looking where there is nothing.
-local function each_proof(user, item, acts, visit)
-  local circle = 'circle' .. tag .. user
+-- The live proofs of (user, item), { kind, who, at }, in no order; `acts` saves looking where there
+-- is nothing.
+local function proofs_of(user, item, acts)
+  local circle, proofs = 'circle' .. tag .. user, {}
   for _, kind in ipairs(KINDS) do
     if acts[kind] > 0 then
       local found = call('ZINTER', '2', circle, 'actors' .. tag .. kind .. ':' .. item,
         'WEIGHTS', '0', '1', 'WITHSCORES')
       for k = 1, #found, 2 do
         local at = tonumber(found[k + 1])
-        if at > cut then visit(kind, found[k], at) end
+        if at > cut then proofs[#proofs + 1] = { kind, found[k], at } end
       end
     end
   end
-  if acts.direct == 0 then return end
+  if acts.direct == 0 then return proofs end
   local given = call('ZRANGE', 'direct' .. tag .. item, '[' .. user .. '|', '(' .. user .. '}', 'BYLEX')
   for _, member in ipairs(given) do
     local sender = string.sub(member, #user + 2)
     if call('SISMEMBER', circle, sender) == 1 then
       local at = call('ZSCORE', 'acts' .. tag .. 'direct:' .. sender .. '|' .. user, item) / 2
-      if at > cut then visit('direct', sender, at) end
+      if at > cut then proofs[#proofs + 1] = { 'direct', sender, at } end
     end
   end
+  return proofs
+end
+
+-- What an act of `other` is worth to the user beyond its kind, in ms.
+local function tie(user, other)
+  if not any('favourites') then return 0 end
+  return call('SISMEMBER', 'favoured' .. tag .. other, user) * policy.favor_bonus
+end
+
+-- Which of `users` favour the actor: nil for nobody, else 1 or 0 for each.
+local function ties(actor, users)
+  if not any('favourites') or call('SISMEMBER', 'favourites' .. here, actor) == 0 then return nil end
+  return call('SMISMEMBER', 'favoured' .. tag .. actor, unpack(users))
 end
 
 local function score_of(user, item, acts)
   local found, latest = {}, 0
-  each_proof(user, item, acts, function(kind, _, at)
-    local contribution = at + policy.bonus[kind]
+  for _, proof in ipairs(proofs_of(user, item, acts)) do
+    local contribution = proof[3] + policy.bonus[proof[1]] + tie(user, proof[2])
     found[#found + 1] = contribution
     if contribution > latest then latest = contribution end
-  end)
+  end
   if #found < 2 then return found[1] end
   local strength, half_life = 0, policy.half_life
   for _, contribution in ipairs(found) do
     strength = strength + 2 ^ ((contribution - latest) / half_life)
   end
   return floor(latest + half_life * log(strength) / LN2 + 0.5)
+end
+
+-- Whether the item may not be in the user's feed, whoever acts on it.
+local function is_barred(user, item)
+  return is_down(item) or call('SISMEMBER', 'hiders' .. tag .. item, user) == 1
 end
 
 -- Feeds.
@@ -132,6 +190,7 @@ end
 
 local function rebuild(user)
   local scores, feed = {}, 'feed' .. tag .. user
+  local barred = {}
   local function gather(key, bonus)
     local found = call('ZRANGE', key, '(' .. digits(2 * cut + 1), '+inf', 'BYSCORE', 'WITHSCORES')
     for k = 1, #found, 2 do
@@ -139,16 +198,20 @@ local function rebuild(user)
       if register % 2 == 0 then
         local item, contribution = found[k], register / 2 + bonus
         local score = scores[item]
-        scores[item] = score and merge(score, contribution, policy.half_life) or contribution
+        if barred[item] == nil then barred[item] = is_barred(user, item) end
+        if not barred[item] then
+          scores[item] = score and merge(score, contribution, policy.half_life) or contribution
+        end
       end
     end
     work = work + #found / 8
   end
   for _, actor in ipairs(call('SMEMBERS', 'circle' .. tag .. user)) do
+    local more = tie(user, actor)
     for _, kind in ipairs(KINDS) do
-      gather('acts' .. tag .. kind .. ':' .. actor, policy.bonus[kind])
+      gather('acts' .. tag .. kind .. ':' .. actor, policy.bonus[kind] + more)
     end
-    gather('acts' .. tag .. 'direct:' .. actor .. '|' .. user, policy.bonus.direct)
+    gather('acts' .. tag .. 'direct:' .. actor .. '|' .. user, policy.bonus.direct + more)
   end
 
   local ranked = {}
@@ -194,7 +257,8 @@ end
 local function settle(user, item)
   work = work + 4
   local feed = 'feed' .. tag .. user
-  local before, after = tonumber(call('ZSCORE', feed, item) or nil), score_of(user, item, acts_on(item))
+  local before = tonumber(call('ZSCORE', feed, item) or nil)
+  local after = not is_barred(user, item) and score_of(user, item, acts_on(item)) or nil
   if after == before then return end
   if after and (not before or after > before) then
     put(feed, digits(after), item)
@@ -213,67 +277,93 @@ local function retract(user, item, acts)
   if after ~= before then lower(user, feed, item, after) end
 end
 
--- An act becomes a proof, or moves forward in time, in the feeds of fans (`members`). Of the act:
--- actor, kind, item, score (digits), value (number), moved, and `acts`, all that is on the item.
+-- An act becomes a proof, or moves forward in time, in the feeds of fans (`members`), of whom those
+-- with `ties[n] == 1` favour its actor. Of the act: actor, kind, item, value (its contribution),
+-- score (that in digits), moved, and `acts`, all that is on the item.
 
--- Few others act on the item: look each up among the fans, which gives every score from all proofs.
-local function signal_few(act, members)
-  local others, value, half_life = {}, act.value, policy.half_life
+-- Nobody else acts on the item.
+local function signal_alone(act, members, tied)
+  local item, plain, favoured = act.item, act.score, digits(act.value + policy.favor_bonus)
+  for n, user in ipairs(members) do
+    put('feed' .. tag .. user, tied and tied[n] == 1 and favoured or plain, item)
+  end
+end
+
+-- Few others do: look each up among the fans, which gives every score from all proofs.
+local function signal_few(act, members, tied)
+  local strengths, value, half_life = {}, act.value, policy.half_life
+  local function add(other, contribution)
+    local strength = 2 ^ ((contribution - value) / half_life)
+    local favouring = ties(other, members)
+    for n, hit in ipairs(call('SMISMEMBER', 'fans' .. tag .. other, unpack(members))) do
+      if hit == 1 then
+        local more = favouring and favouring[n] == 1 and strength * policy.favor or strength
+        strengths[n] = (strengths[n] or 0) + more
+      end
+    end
+    work = work + 1
+  end
   for _, kind in ipairs(KINDS) do
     local found = call('ZRANGE', 'actors' .. tag .. kind .. ':' .. act.item, '0', '-1', 'WITHSCORES')
     for k = 1, #found, 2 do
       local other, at = found[k], tonumber(found[k + 1])
       if at > cut and not (other == act.actor and kind == act.kind) then
-        local strength = 2 ^ ((at + policy.bonus[kind] - value) / half_life)
-        for n, hit in ipairs(call('SMISMEMBER', 'fans' .. tag .. other, unpack(members))) do
-          if hit == 1 then others[n] = (others[n] or 0) + strength end
-        end
-        work = work + 1
+        add(other, at + policy.bonus[kind])
       end
     end
   end
   for n, user in ipairs(members) do
-    local strength, score = others[n], act.score
-    if strength then score = digits(floor(value + half_life * log(1 + strength) / LN2 + 0.5)) end
+    local others, own, score = strengths[n], tied and tied[n] == 1 and policy.favor or 1, act.score
+    if others or own > 1 then
+      score = digits(floor(value + half_life * log(own + (others or 0)) / LN2 + 0.5))
+    end
     put('feed' .. tag .. user, score, act.item)
   end
-end
-
-local function signal_alone(act, members)
-  local score, item = act.score, act.item
-  for _, user in ipairs(members) do put('feed' .. tag .. user, score, item) end
 end
 
 -- Many others do: where the item is in the feed, its score holds them already. It is made anew, all
 -- the same, where an act moves forward (the difference would do, but repeated ones would pile up
 -- its rounding), and where the score is so old that a like of the same actor, made before the
 -- horizon and forgotten, may be seen in it by half a millisecond.
-local function signal(act, user)
-  local feed = 'feed' .. tag .. user
-  local score = not act.moved and tonumber(call('ZSCORE', feed, act.item) or nil)
-  if score and score > cut + policy.bonus[act.kind] + policy.unseen then
-    score = floor(merge(score, act.value, policy.half_life) + 0.5)
-    call('ZADD', feed, digits(score), act.item)
-  else
-    put(feed, digits(score_of(user, act.item, act.acts)), act.item)
+local function signal_many(act, members, tied)
+  for n, user in ipairs(members) do
+    local feed = 'feed' .. tag .. user
+    local value = act.value + (tied and tied[n] or 0) * policy.favor_bonus
+    local score = not act.moved and tonumber(call('ZSCORE', feed, act.item) or nil)
+    if score and score > cut + policy.bonus[act.kind] + policy.unseen then
+      score = floor(merge(score, value, policy.half_life) + 0.5)
+      call('ZADD', feed, digits(score), act.item)
+    else
+      put(feed, digits(score_of(user, act.item, act.acts)), act.item)
+    end
   end
 end
 
-local function signal_many(act, members)
-  for _, user in ipairs(members) do signal(act, user) end
+-- Those of `members` who do not hide the item.
+local function unhidden(item, members)
+  if call('SCARD', 'hiders' .. tag .. item) == 0 then return members end
+  local kept = {}
+  for n, hides in ipairs(call('SMISMEMBER', 'hiders' .. tag .. item, unpack(members))) do
+    if hides == 0 then kept[#kept + 1] = members[n] end
+  end
+  return kept
+end
+
+local function signal(act, members)
+  work = work + #members
+  members = unhidden(act.item, members)
+  if #members == 0 then return end
+  local acts = act.acts
+  local way = acts.sum == 1 and signal_alone
+    or acts.direct == 0 and acts.sum <= FEW * #members and signal_few
+    or signal_many
+  way(act, members, ties(act.actor, members))
 end
 
 -- One fan-out: `run[what](slice)` over users or items; in slices of a job where it is too large.
 
 local run = {
-  signal = function(slice)
-    local acts = slice.acts
-    local way = acts.sum == 1 and signal_alone
-      or acts.direct == 0 and acts.sum <= FEW * #slice.members and signal_few
-      or signal_many
-    way(slice, slice.members)
-    work = work + #slice.members
-  end,
+  signal = function(slice) signal(slice, slice.members) end,
   retract = function(slice)
     for _, user in ipairs(slice.members) do retract(user, slice.item, slice.acts) end
   end,
@@ -309,41 +399,117 @@ local function drain()
 end
 
 -- Engagement, in the item's own shard: exact counters, and a score under the trending half-life.
+-- What an author does with an item of their own counts nothing.
 
 local COUNTER = { like = 'likes', share = 'shares', view = 'views' }
 
-local function engage(item, kind, change, gained, lost)
-  local key, trending, counter = 'item' .. tag .. item, 'trending' .. here, COUNTER[kind]
-  local now = call('HMGET', key, 'score', counter)
-  local score, count = tonumber(now[1] or nil), (now[2] or 0) + change
-  if count == 0 and call('HLEN', key) == 2 then
-    call('DEL', key)
-    call('ZREM', trending, item)
-    return
+local function trending_of(topics)
+  local keys = { 'trending' .. here }
+  for topic in string.gmatch(topics or '', '[^,]+') do
+    keys[#keys + 1] = 'trending' .. tag .. topic
   end
+  return keys
+end
+
+-- Nothing counts for the item any more.
+local function unlist(item, topics)
+  call('HDEL', 'item' .. tag .. item, 'likes', 'shares', 'views', 'score')
+  for _, trending in ipairs(trending_of(topics)) do call('ZREM', trending, item) end
+end
+
+local function engage(item, kind, change, gained, lost)
+  local key, counter = 'item' .. tag .. item, COUNTER[kind]
+  local now = call('HMGET', key, 'score', 'topics', 'likes', 'shares', 'views')
+  local counts = { like = tonumber(now[3] or 0), share = tonumber(now[4] or 0), view = tonumber(now[5] or 0) }
+  counts[kind] = counts[kind] + change
+  if counts.like + counts.share + counts.view == 0 then return unlist(item, now[2]) end
+  local score = tonumber(now[1] or nil)
   if score and lost then score = without(score, lost, policy.trending_half_life) end
   if gained then score = score and merge(score, gained, policy.trending_half_life) or gained end
   score = format('%.17g', score)
-  call('ZADD', trending, score, item)
-  call('HSET', key, 'score', score, counter, digits(count))
-  if count == 0 then call('HDEL', key, counter) end
+  call('HSET', key, counter, digits(counts[kind]), 'score', score)
+  for _, trending in ipairs(trending_of(now[2])) do call('ZADD', trending, score, item) end
 end
 
-local function disengage(item, kind, at)
-  if call('HEXISTS', 'item' .. tag .. item, COUNTER[kind]) == 1 then
-    engage(item, kind, -1, nil, at + policy.trending_bonus[kind])
+local function author_of(item)
+  return call('HGET', 'item' .. tag .. item, 'author')
+end
+
+-- What a like or share made at `at` adds to its item's trending score.
+local function attention(kind, actor, item, at)
+  local contribution = at + policy.trending_bonus[kind]
+  if not any('young') or not call('ZSCORE', 'young' .. here, kind .. '|' .. actor .. '|' .. item) then
+    return contribution
   end
+  return contribution + policy.young_bonus
+end
+
+-- A like or share was taken back, or forgotten. Where the item is not at home nothing was counted.
+local function disengage(item, kind, actor, at)
+  if not COUNTER[kind] or author_of(item) == actor
+    or call('HEXISTS', 'item' .. tag .. item, COUNTER[kind]) == 0 then return end
+  engage(item, kind, -1, nil, attention(kind, actor, item, at))
+  if any('young') then call('ZREM', 'young' .. here, kind .. '|' .. actor .. '|' .. item) end
+end
+
+-- The earliest half hour of which views may be left: forgetting lags a little behind the horizon.
+local function first_half_hour()
+  local oldest = call('ZRANGE', 'due' .. here, '0', '0', 'WITHSCORES')[2]
+  return floor(math.min(cut, tonumber(oldest or cut)) / HALF_HOUR) - 1
+end
+
+-- An item got an author: their own acts on it count no more (`change` -1), or again (1).
+local function recount(item, author, change)
+  for kind in pairs({ like = true, share = true }) do
+    local at = tonumber(call('ZSCORE', 'actors' .. tag .. kind .. ':' .. item, author) or nil)
+    local contribution = at and attention(kind, author, item, at)
+    if at then engage(item, kind, change, change > 0 and contribution, change < 0 and contribution) end
+  end
+  for half_hour = first_half_hour(), floor((cut + policy.horizon) / HALF_HOUR) do
+    local view = tonumber(call('ZSCORE', 'views' .. tag .. digits(half_hour), item .. '|' .. author) or nil)
+    if view then engage(item, 'view', change, change > 0 and view, change < 0 and view) end
+  end
+end
+
+-- Author and topics of an item are those of the post with the smallest (at, author), whosever that
+-- is now; `by:<author>` keeps the topics of each author's.
+local function reauthor(item)
+  local key = 'item' .. tag .. item
+  local was = call('HMGET', key, 'author', 'topics', 'home')
+  local first = call('ZRANGE', 'actors' .. tag .. 'post:' .. item, '0', '0', 'WITHSCORES')
+  local author, at, home = first[1], first[2], was[3]
+  local topics = author and call('HGET', key, 'by:' .. author) or ''
+  if author then
+    call('HSET', key, 'author', author, 'topics', topics, 'at', at)
+  elseif was[1] then
+    call('HDEL', key, 'author', 'topics', 'at')
+  end
+  if not home then return end
+  if was[1] and was[1] ~= author then recount(item, was[1], 1) end
+  local score = call('HGET', key, 'score')
+  for k, trending in ipairs(trending_of(was[2] or '')) do
+    if k > 1 then call('ZREM', trending, item) end
+  end
+  if score then
+    for _, trending in ipairs(trending_of(topics)) do call('ZADD', trending, score, item) end
+  end
+  if author and was[1] ~= author then recount(item, author, -1) end
+end
+
+-- A post's register was written; `actors` have it already.
+local function originate(row)
+  local key = 'item' .. tag .. row.item
+  call('HSET', key, 'by:' .. row.who, row.other)
+  if row.own then call('HSET', key, 'home', '1') end
+  reauthor(row.item)
+end
+
+local function disown(author, item)
+  call('HDEL', 'item' .. tag .. item, 'by:' .. author)
+  reauthor(item)
 end
 
 -- Registers: the last writer by `at` wins, off wins at equal times.
-
-local function precedes(a, b)   -- in byte order, whatever the locale
-  for k = 1, math.min(#a, #b) do
-    local x, y = a:byte(k), b:byte(k)
-    if x ~= y then return x < y end
-  end
-  return #a < #b
-end
 
 -- The least register by (at, member).
 local function least(key)
@@ -357,40 +523,78 @@ local function least(key)
   return member, register
 end
 
--- Write a register of acts; give whether it changed, the `at` it was on before (0 when there is no
--- telling, since it may have been on and forgotten), and what it displaced.
-local function write(name, kept, item, register)
-  local key = 'acts' .. tag .. name
-  local before = tonumber(call('ZSCORE', key, item) or nil)
+-- Write a register, of which the newest `kept` exist in `key`; give whether it changed, the `at` it
+-- was on before (0 when there is no telling, since it may have been on and forgotten), whether it
+-- is the only one, and what it displaced where that was on.
+local function write(key, kept, member, register)
+  local before = tonumber(call('ZSCORE', key, member) or nil)
   if before and before >= register then return false end
-  call('ZADD', key, digits(register), item)
+  call('ZADD', key, digits(register), member)
   if before then return true, before % 2 == 0 and before / 2 or nil end
   local count = call('ZCARD', key)
-  if count == 1 then call('ZADD', 'due' .. here, digits(floor(register / 2)), name) end
-  if count <= kept then return true, 0 end
+  if count <= kept then return true, 0, count == 1 end
   local victim, was = least(key)
   call('ZREM', key, victim)
-  return victim ~= item, 0, was % 2 == 0 and victim ~= item and { item = victim, at = was / 2 } or nil
+  if victim == member then return false end
+  return true, 0, false, was % 2 == 0 and { item = victim, at = was / 2 } or nil
+end
+
+-- Write a register of acts, which are forgotten in time.
+local function write_act(name, kept, item, register)
+  local wrote, old, only, displaced = write('acts' .. tag .. name, kept, item, register)
+  if only then call('ZADD', 'due' .. here, digits(floor(register / 2)), name) end
+  return wrote, old, displaced
 end
 
 local function withdraw(kind, actor, item, at)
-  if call('ZREM', 'actors' .. tag .. kind .. ':' .. item, actor) == 1 then disengage(item, kind, at) end
+  if call('ZREM', 'actors' .. tag .. kind .. ':' .. item, actor) == 1 then
+    disengage(item, kind, actor, at)
+  end
+  if kind == 'post' then disown(actor, item) end
   local fans = call('SMEMBERS', 'fans' .. tag .. actor)
   if #fans > 0 then spread('retract', { item = item, acts = acts_on(item) }, fans) end
+end
+
+-- Count a like or share in its item's own shard; `old` is when it was counted before, or nil. Of two
+-- at the same moment, one by a young account, that one counts, whichever comes first.
+local function count(row, kind, old)
+  local actor, item, at = row.who, row.item, row.register / 2
+  local lost = old and old > 0 and attention(kind, actor, item, old)
+  local name = kind .. '|' .. actor .. '|' .. item
+  if row.young then
+    call('ZADD', 'young' .. here, digits(at), name)
+    exists.young = true
+  elseif any('young') and old ~= at then
+    call('ZREM', 'young' .. here, name)
+  end
+  if author_of(item) ~= actor then
+    engage(item, kind, lost and 0 or 1, attention(kind, actor, item, at), lost)
+  end
+end
+
+-- A second event of the same moment: what it says beyond the register counts, if it is the greater.
+local function repeated(row, kind)
+  local at = call('ZSCORE', 'actors' .. tag .. kind .. ':' .. row.item, row.who)
+  if not at or 2 * tonumber(at) ~= row.register then return end
+  if kind == 'post' then
+    local topics = call('HGET', 'item' .. tag .. row.item, 'by:' .. row.who)
+    if precedes(topics, row.other) then originate(row) end
+  elseif row.young and row.own then
+    count(row, kind, tonumber(at))
+  end
 end
 
 local function act(row, kind)
   local actor, item, register = row.who, row.item, row.register
   if floor(register / 2) <= cut then return end
-  local wrote, old, displaced = write(kind .. ':' .. actor, policy.acts_kept, item, register)
-  if not wrote then return end
-  if register % 2 == 0 then
-    local at = register / 2
-    call('ZADD', 'actors' .. tag .. kind .. ':' .. item, digits(at), actor)
-    if row.own then
-      local bonus = policy.trending_bonus[kind]
-      local counted = old and old > 0
-      engage(item, kind, counted and 0 or 1, at + bonus, counted and old + bonus)
+  local wrote, old, displaced = write_act(kind .. ':' .. actor, policy.acts_kept, item, register)
+  if not wrote then return repeated(row, kind) end
+  if register % 2 == 0 and not is_down(item) then
+    call('ZADD', 'actors' .. tag .. kind .. ':' .. item, digits(register / 2), actor)
+    if kind == 'post' then
+      originate(row)
+    elseif row.own then
+      count(row, kind, old)
     end
     local fans = call('SMEMBERS', 'fans' .. tag .. actor)
     if #fans > 0 then
@@ -415,15 +619,16 @@ local function direct(row)
   local sender, user, item = row.who, row.other, row.item
   if floor(row.register / 2) <= cut then return end
   local wrote, old, displaced =
-    write('direct:' .. sender .. '|' .. user, policy.direct_kept, item, row.register)
+    write_act('direct:' .. sender .. '|' .. user, policy.direct_kept, item, row.register)
   if not wrote then return end
-  if row.register % 2 == 0 then
+  call('SADD', 'sent' .. tag .. sender, user)
+  if row.register % 2 == 0 and not is_down(item) then
     call('ZADD', 'direct' .. tag .. item, '0', user .. '|' .. sender)
     if call('SISMEMBER', 'circle' .. tag .. user, sender) == 1 then
-      work = work + 1
       signal({
-        kind = 'direct', item = item, acts = acts_on(item), moved = old and old > 0, value = tonumber(row.score),
-      }, user)
+        actor = sender, kind = 'direct', item = item, acts = acts_on(item),
+        moved = old and old > 0, score = row.score, value = tonumber(row.score),
+      }, { user })
     end
   elseif old then
     take_back(sender, user, item)
@@ -432,14 +637,16 @@ local function direct(row)
 end
 
 local function view(row)
-  if row.register / 2 <= cut then return end
   local half_hour = floor(row.register / 2 / HALF_HOUR)
   local key, member = 'views' .. tag .. digits(half_hour), row.item .. '|' .. row.who
+  if row.register / 2 <= cut or is_down(row.item) then return end
   local before, contribution = tonumber(call('ZSCORE', key, member) or nil), tonumber(row.score)
   if before and before >= contribution then return end
   call('ZADD', key, row.score, member)
   call('ZADD', 'due' .. here, 'LT', digits((half_hour + 1) * HALF_HOUR), 'view:' .. digits(half_hour))
-  engage(row.item, 'view', before and 0 or 1, contribution, before)
+  if author_of(row.item) ~= row.who then
+    engage(row.item, 'view', before and 0 or 1, contribution, before)
+  end
 end
 
 -- Circles.
@@ -449,11 +656,17 @@ local function on(kind, user, other)
   return register and tonumber(register) % 2 == 0
 end
 
-local function join(user, other)
-  call('SADD', 'circle' .. tag .. user, other)
-  call('SADD', 'fans' .. tag .. other, user)
+local function reaches(user, other)
+  return (on('friend', user, other) or on('follow', user, other))
+    and not (on('block', user, other) or on('blocked', user, other) or on('mute', user, other))
+end
+
+-- Settle all that `other` has on in the user's feed.
+local function bring(user, other)
   local items, seen = {}, {}
-  for _, name in ipairs({ 'like:' .. other, 'share:' .. other, 'direct:' .. other .. '|' .. user }) do
+  local names = { 'direct:' .. other .. '|' .. user }
+  for _, kind in ipairs(KINDS) do names[#names + 1] = kind .. ':' .. other end
+  for _, name in ipairs(names) do
     local found = call('ZRANGE', 'acts' .. tag .. name, '0', '-1', 'WITHSCORES')
     for k = 1, #found, 2 do
       local item, register = found[k], tonumber(found[k + 1])
@@ -466,12 +679,43 @@ local function join(user, other)
   if #items > 0 then spread('settle', { user = user }, items) end
 end
 
--- Every entry is looked at, since an act that put it there may be forgotten by now.
+-- Settle every entry, since an act that put it there may be forgotten by now.
+local function review(user)
+  local items = call('ZRANGE', 'feed' .. tag .. user, '0', '-1')
+  if #items > 0 then spread('settle', { user = user }, items) end
+end
+
 local function part(user, other)
   call('SREM', 'circle' .. tag .. user, other)
   call('SREM', 'fans' .. tag .. other, user)
-  local items = call('ZRANGE', 'feed' .. tag .. user, '0', '-1')
-  if #items > 0 then spread('settle', { user = user }, items) end
+end
+
+-- An edge other than favor: it may open or close the way from `other` to the user.
+local function redraw(user, other)
+  local was = call('SISMEMBER', 'circle' .. tag .. user, other) == 1
+  local is = reaches(user, other)
+  if is and not was then
+    call('SADD', 'circle' .. tag .. user, other)
+    call('SADD', 'fans' .. tag .. other, user)
+    call('ZADD', 'warm' .. here, 'NX', digits(cut + policy.horizon), user)
+    bring(user, other)
+  elseif was and not is then
+    part(user, other)
+    review(user)
+  end
+end
+
+local function favour(user, other, is)
+  local key = 'favoured' .. tag .. other
+  if is then
+    call('SADD', key, user)
+    call('SADD', 'favourites' .. here, other)
+    exists.favourites = true
+    bring(user, other)
+  elseif call('SREM', key, user) == 1 then
+    if call('SCARD', key) == 0 then call('SREM', 'favourites' .. here, other) end
+    review(user)
+  end
 end
 
 local function edge(row, kind)
@@ -480,10 +724,114 @@ local function edge(row, kind)
   local before = tonumber(call('ZSCORE', key, other) or nil)
   if before and before >= row.register then return end
   call('ZADD', key, digits(row.register), other)
-  local was = call('SISMEMBER', 'circle' .. tag .. user, other) == 1
-  local is = on('friend', user, other) or on('follow', user, other)
-  if is and not was then join(user, other) end
-  if was and not is then part(user, other) end
+  if kind == 'favor' then
+    favour(user, other, row.register % 2 == 0)
+  else
+    redraw(user, other)
+  end
+end
+
+local function hide(row)
+  local user, item = row.who, row.item
+  local wrote, _, _, displaced =
+    write('hidden' .. tag .. user, policy.acts_kept, item, row.register)
+  if not wrote then return end
+  if displaced then
+    call('SREM', 'hiders' .. tag .. displaced.item, user)
+    settle(user, displaced.item)
+  end
+  call(row.register % 2 == 0 and 'SADD' or 'SREM', 'hiders' .. tag .. item, user)
+  settle(user, item)
+end
+
+-- For good: an item is taken down, an account erased.
+
+-- Every feed is looked at, since an act that put the item there may be forgotten by now.
+local function take_down(row)
+  local item = row.item
+  if call('SADD', 'down' .. here, item) == 0 then return end
+  exists.down = true
+  unlist(item, call('HGET', 'item' .. tag .. item, 'topics'))
+  call('DEL', 'item' .. tag .. item, 'direct' .. tag .. item)
+  for _, kind in ipairs(KINDS) do call('DEL', 'actors' .. tag .. kind .. ':' .. item) end
+  call('RPUSH', 'job' .. here, cmsgpack.pack({ what = 'down', item = item, cursor = '0' }))
+  work = policy.step
+end
+
+run.down = function(slice)
+  local found = call('ZSCAN', 'warm' .. here, slice.cursor, 'COUNT', SLICE)
+  for k = 1, #found[2], 2 do retract(found[2][k], slice.item, { sum = 0 }) end
+  if found[1] == '0' then return end
+  slice.cursor = found[1]
+  call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+end
+
+local function erase(row)
+  local user = row.who
+  if call('SADD', 'erased' .. here, redis.sha1hex(user)) == 0 then return end
+  exists.erased = true
+  call('RPUSH', 'job' .. here, cmsgpack.pack({ what = 'erase', user = user }))
+  work = policy.step
+end
+
+-- Take the account's views out, some at a time; true while there may be more.
+local function erase_views(slice)
+  local half_hour = slice.half_hour or first_half_hour()
+  if half_hour > (cut + policy.horizon) / HALF_HOUR then return false end
+  local key = 'views' .. tag .. digits(half_hour)
+  local found = call('ZSCAN', key, slice.cursor or '0', 'MATCH', '*|' .. slice.user, 'COUNT', SLICE)
+  for k = 1, #found[2], 2 do
+    local item = match(found[2][k], '^[^|]*')
+    if call('ZREM', key, found[2][k]) == 1 and not is_down(item) and author_of(item) ~= slice.user then
+      engage(item, 'view', -1, nil, tonumber(found[2][k + 1]))
+    end
+  end
+  slice.cursor = found[1]
+  slice.half_hour = found[1] == '0' and half_hour + 1 or half_hour
+  work = work + 10
+  call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+  return true
+end
+
+run.erase = function(slice)
+  local user = slice.user
+  for _, kind in ipairs(KINDS) do
+    local key = 'acts' .. tag .. kind .. ':' .. user
+    local found = call('ZPOPMIN', key)
+    if found[1] then
+      call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+      if found[2] % 2 == 0 then withdraw(kind, user, found[1], found[2] / 2) end
+      work = work + 1
+      return
+    end
+  end
+  if erase_views(slice) then return end
+  local recipient = call('SPOP', 'sent' .. tag .. user)
+  if recipient then
+    call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+    local key = 'acts' .. tag .. 'direct:' .. user .. '|' .. recipient
+    for _, item in ipairs(call('ZRANGE', key, '0', '-1')) do take_back(user, recipient, item) end
+    call('DEL', key)
+    return
+  end
+  local fan = call('SPOP', 'fans' .. tag .. user)
+  if fan then
+    call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+    part(fan, user)
+    review(fan)
+    return
+  end
+  for _, other in ipairs(call('SMEMBERS', 'circle' .. tag .. user)) do part(user, other) end
+  for _, kind in ipairs({ 'friend', 'follow', 'block', 'blocked', 'mute', 'favor' }) do
+    call('DEL', 'edges' .. tag .. kind .. ':' .. user)
+  end
+  for _, item in ipairs(call('ZRANGE', 'hidden' .. tag .. user, '0', '-1')) do
+    call('SREM', 'hiders' .. tag .. item, user)
+  end
+  call('DEL', 'feed' .. tag .. user, 'hidden' .. tag .. user, 'favoured' .. tag .. user)
+  call('SREM', 'favourites' .. here, user)
+  call('HDEL', 'floor' .. here, user)
+  call('ZREM', 'warm' .. here, user)
 end
 
 -- Forgetting: what is older than stream time - horizon, a bounded piece in every call.
@@ -493,7 +841,10 @@ local function forget(name, limit)
   local key = kind == 'view' and 'views' .. tag .. owner or 'acts' .. tag .. name
   if kind == 'view' then
     local old = call('ZPOPMIN', key, limit)
-    for k = 1, #old, 2 do engage(match(old[k], '^[^|]*'), 'view', -1) end
+    for k = 1, #old, 2 do
+      local item, viewer = match(old[k], '^(.*)|(.*)$')
+      if author_of(item) ~= viewer and not is_down(item) then engage(item, 'view', -1) end
+    end
     return #old / 2, call('EXISTS', key) == 1 and (owner + 1) * HALF_HOUR
   end
   local old = call('ZRANGE', key, '-inf', digits(2 * cut + 1), 'BYSCORE', 'LIMIT', '0', limit, 'WITHSCORES')
@@ -504,8 +855,10 @@ local function forget(name, limit)
       local sender, user = match(owner, '^(.*)|(.*)$')
       call('ZREM', 'direct' .. tag .. item, user .. '|' .. sender)
     elseif register % 2 == 0 then
-      call('ZREM', 'actors' .. tag .. kind .. ':' .. item, owner)
-      disengage(item, kind, register / 2)
+      if call('ZREM', 'actors' .. tag .. kind .. ':' .. item, owner) == 1 then
+        disengage(item, kind, owner, register / 2)
+        if kind == 'post' then disown(owner, item) end
+      end
     end
   end
   local oldest = call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
@@ -545,7 +898,11 @@ local function refuse(batch, fence)
 end
 
 -- A row: kind, who, item, other, register (2 * at + off), score (digits), own (the item's shard).
-local ROWS = { like = act, share = act, direct = direct, view = view, friend = edge, follow = edge }
+local ROWS = {
+  like = act, share = act, post = act, direct = direct, view = view, hide = hide,
+  friend = edge, follow = edge, block = edge, blocked = edge, mute = edge, favor = edge,
+  takedown = take_down, erase = erase,
+}
 
 -- Apply the rows from offset `position` on, and stop between two records when enough is done;
 -- give the offset and the number of rows reached.
@@ -558,7 +915,8 @@ local function apply_rows(batch, position)
       last = offset
       row.who, row.item, row.other = batch.who[n], batch.item[n], batch.other[n]
       row.register, row.score, row.own = batch.register[n], batch.score[n], batch.own[n]
-      ROWS[kind](row, kind)
+      row.young = batch.young[n]
+      if not is_erased(row.who) and not is_erased(row.other) then ROWS[kind](row, kind) end
       applied = applied + 1
     end
   end
@@ -609,8 +967,7 @@ local function page(keys, args)
   local user, entries = args[1], {}
   local found = call('ZRANGE', 'feed' .. tag .. user, '0', args[2] - 1, 'REV', 'WITHSCORES')
   for k = 1, #found, 2 do
-    local proofs = {}
-    each_proof(user, found[k], acts_on(found[k]), function(kind, who, at) proofs[#proofs + 1] = { kind, who, at } end)
+    local proofs = is_barred(user, found[k]) and {} or proofs_of(user, found[k], acts_on(found[k]))
     table.sort(proofs, function(a, b) return a[3] > b[3] end)
     if #proofs > 0 then
       local newest = { unpack(proofs, 1, math.min(#proofs, tonumber(args[3] or '3'))) }

@@ -161,6 +161,9 @@ def numbers(policy: Policy) -> dict[str, Any]:
         "acts_kept": policy.acts_kept,
         "direct_kept": policy.direct_kept,
         "bonus": bonus,
+        "favor": policy.favor,
+        "favor_bonus": _bonus(policy.favor, policy.half_life_ms),
+        "young_bonus": _bonus(policy.young_weight, policy.trending_half_life_ms),
         "trending_bonus": trending,
     }
 
