@@ -45,7 +45,7 @@ class Copy:
 
     def _moved(self, event: events.Event) -> events.Event:
         named = {name: getattr(event, name) for name in event.__struct_fields__}
-        for name in ("user", "item", "friend"):
+        for name in ("user", "item", "friend", "other"):
             if name in named:
                 named[name] = self.prefix + named[name]
         if named.get("to"):
