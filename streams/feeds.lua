@@ -417,9 +417,11 @@ local function unlist(item, topics)
   for _, trending in ipairs(trending_of(topics)) do call('ZREM', trending, item) end
 end
 
-local function engage(item, kind, change, gained, lost)
+-- `by` is whose act it is: an author's own counts nothing.
+local function engage(item, kind, by, change, gained, lost)
   local key, counter = 'item' .. tag .. item, COUNTER[kind]
-  local now = call('HMGET', key, 'score', 'topics', 'likes', 'shares', 'views')
+  local now = call('HMGET', key, 'score', 'topics', 'likes', 'shares', 'views', 'author')
+  if by and now[6] == by then return end
   local counts = { like = tonumber(now[3] or 0), share = tonumber(now[4] or 0), view = tonumber(now[5] or 0) }
   counts[kind] = counts[kind] + change
   if counts.like + counts.share + counts.view == 0 then return unlist(item, now[2]) end
@@ -429,10 +431,6 @@ local function engage(item, kind, change, gained, lost)
   score = format('%.17g', score)
   call('HSET', key, counter, digits(counts[kind]), 'score', score)
   for _, trending in ipairs(trending_of(now[2])) do call('ZADD', trending, score, item) end
-end
-
-local function author_of(item)
-  return call('HGET', 'item' .. tag .. item, 'author')
 end
 
 -- What a like or share made at `at` adds to its item's trending score.
@@ -446,9 +444,8 @@ end
 
 -- A like or share was taken back, or forgotten. Where the item is not at home nothing was counted.
 local function disengage(item, kind, actor, at)
-  if not COUNTER[kind] or author_of(item) == actor
-    or call('HEXISTS', 'item' .. tag .. item, COUNTER[kind]) == 0 then return end
-  engage(item, kind, -1, nil, attention(kind, actor, item, at))
+  if not COUNTER[kind] or call('HEXISTS', 'item' .. tag .. item, COUNTER[kind]) == 0 then return end
+  engage(item, kind, actor, -1, nil, attention(kind, actor, item, at))
   if any('young') then call('ZREM', 'young' .. here, kind .. '|' .. actor .. '|' .. item) end
 end
 
@@ -463,11 +460,11 @@ local function recount(item, author, change)
   for kind in pairs({ like = true, share = true }) do
     local at = tonumber(call('ZSCORE', 'actors' .. tag .. kind .. ':' .. item, author) or nil)
     local contribution = at and attention(kind, author, item, at)
-    if at then engage(item, kind, change, change > 0 and contribution, change < 0 and contribution) end
+    if at then engage(item, kind, nil, change, change > 0 and contribution, change < 0 and contribution) end
   end
   for half_hour = first_half_hour(), floor((cut + policy.horizon) / HALF_HOUR) do
     local view = tonumber(call('ZSCORE', 'views' .. tag .. digits(half_hour), item .. '|' .. author) or nil)
-    if view then engage(item, 'view', change, change > 0 and view, change < 0 and view) end
+    if view then engage(item, 'view', nil, change, change > 0 and view, change < 0 and view) end
   end
 end
 
@@ -567,9 +564,7 @@ local function count(row, kind, old)
   elseif any('young') and old ~= at then
     call('ZREM', 'young' .. here, name)
   end
-  if author_of(item) ~= actor then
-    engage(item, kind, lost and 0 or 1, attention(kind, actor, item, at), lost)
-  end
+  engage(item, kind, actor, lost and 0 or 1, attention(kind, actor, item, at), lost)
 end
 
 -- A second event of the same moment: what it says beyond the register counts, if it is the greater.
@@ -644,9 +639,7 @@ local function view(row)
   if before and before >= contribution then return end
   call('ZADD', key, row.score, member)
   call('ZADD', 'due' .. here, 'LT', digits((half_hour + 1) * HALF_HOUR), 'view:' .. digits(half_hour))
-  if author_of(row.item) ~= row.who then
-    engage(row.item, 'view', before and 0 or 1, contribution, before)
-  end
+  engage(row.item, 'view', row.who, before and 0 or 1, contribution, before)
 end
 
 -- Circles.
@@ -782,8 +775,8 @@ local function erase_views(slice)
   local found = call('ZSCAN', key, slice.cursor or '0', 'MATCH', '*|' .. slice.user, 'COUNT', SLICE)
   for k = 1, #found[2], 2 do
     local item = match(found[2][k], '^[^|]*')
-    if call('ZREM', key, found[2][k]) == 1 and not is_down(item) and author_of(item) ~= slice.user then
-      engage(item, 'view', -1, nil, tonumber(found[2][k + 1]))
+    if call('ZREM', key, found[2][k]) == 1 and not is_down(item) then
+      engage(item, 'view', slice.user, -1, nil, tonumber(found[2][k + 1]))
     end
   end
   slice.cursor = found[1]
@@ -843,7 +836,7 @@ local function forget(name, limit)
     local old = call('ZPOPMIN', key, limit)
     for k = 1, #old, 2 do
       local item, viewer = match(old[k], '^(.*)|(.*)$')
-      if author_of(item) ~= viewer and not is_down(item) then engage(item, 'view', -1) end
+      if not is_down(item) then engage(item, 'view', viewer, -1) end
     end
     return #old / 2, call('EXISTS', key) == 1 and (owner + 1) * HALF_HOUR
   end
