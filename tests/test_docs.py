@@ -74,6 +74,13 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_source_file_exists(path: Path) -> None:
+    """A file of the project that a page names is there."""
+    for name in re.findall(r"`((?:models|streams|tests|deploy)/\w+\.\w+)`", path.read_text()):
+        assert (ROOT / name).exists(), name
+
+
 @pytest.mark.parametrize("path", [ROOT / "README.md", DOCS / "operations.md"], ids=lambda p: p.name)
 def test_every_setting_is_named_and_every_name_is_a_setting(path: Path) -> None:
     """The environment variables of a page are those of Settings, all of them and no other."""
