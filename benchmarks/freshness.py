@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks import workload
 from benchmarks.programs import program
 from benchmarks.report import Report, at_most, quantile
-from benchmarks.workers import drain, end, moved, worker
+from benchmarks.workers import drain, end, position, worker
 from models.events import Like
 from streams import store
 from streams.producer import Producer
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 POLL_S = 0.0005
 PAUSE_S = 0.02  # between two acts that are timed, or two pages
-SETTLE_S = 1.0  # once the worker has caught up
+SETTLE_S = 0.5
+SETTLINGS = 60  # at most, until the worker has caught up
+BEHIND_S = 0.2  # how far behind a worker may be that keeps up
 TIMED_AT = workload.START + 86_400_000  # younger than all other acts
 FIRST_TIMED = 2 * 10**9
 
@@ -46,7 +48,7 @@ async def run(lab: Lab) -> Report:
             program("benchmarks.publisher", settings, *load),
             store.opened(settings) as client,
         ):
-            await _caught_up(settings, client)
+            await _caught_up(settings, client, rate)
             visible_ms = await _time_acts(settings, client, circle, lab.sizes.seconds)
             page_ms = await _time_pages(client, circle, lab.sizes.seconds)
     return Report(
@@ -59,11 +61,12 @@ async def run(lab: Lab) -> Report:
     )
 
 
-async def _caught_up(settings: Settings, client: store.Store) -> None:
-    """Wait until the store holds what was published while the worker started, and once more."""
-    for _ in range(2):
+async def _caught_up(settings: Settings, client: store.Store, rate: float) -> None:
+    """Wait until the worker has applied what was published while it started."""
+    for _ in range(SETTLINGS):
         await asyncio.sleep(SETTLE_S)
-        await moved(client, beyond=await end(settings) - 1)
+        if await end(settings) - await position(client) < BEHIND_S * rate:
+            return
 
 
 async def _time_acts(

@@ -71,7 +71,10 @@ async def run(lab: Lab) -> Report:
 
 async def _round(lab: Lab, course: Course, name: str, number: int) -> Sample:
     with lab.copy(course.template) as server:
-        update = {"redis": server.url, "group": f"{name.partition(',')[0]}-{number}"}
+        update = {
+            "redis": server.url,
+            "group": f"{course.log.group}-{name.partition(',')[0]}-{number}",
+        }
         settings = course.log.model_copy(update=update)
         if name == "likewave":
             return await drain(settings, server)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Encoding: TypeAlias = Callable[[Iterable[Event]], Iterable[Record]]
 
 AT_ONCE = 2_000  # events of one batch, as many as a worker fetches
+STEADY = {"auto-aof-rewrite-percentage": "0"}  # no rewriting of its log amid a measurement
 LOG = "filled"  # the log id of what was put in without Kafka
 
 
@@ -60,8 +61,8 @@ FULL = Sizes(
     ingested_slowly=25_000,
     fanned=15_000,
     fanned_slowly=3_000,
-    drained=60_000,
-    drained_likes=25_000,
+    drained=30_000,
+    drained_likes=20_000,
     slowly=4_000,
     seconds=10,
     repeats=12,
@@ -74,10 +75,10 @@ QUICK = Sizes(
     ingested_slowly=10_000,
     fanned=3_000,
     fanned_slowly=1_000,
-    drained=20_000,
-    drained_likes=10_000,
-    slowly=2_000,
-    seconds=4,
+    drained=8_000,
+    drained_likes=8_000,
+    slowly=1_500,
+    seconds=3,
     repeats=4,
     kills=1,
 )
@@ -130,7 +131,7 @@ class Lab:
     async def fill(self, name: str, events: Iterable[Sequence[Event]]) -> Path:
         """Put lists of events, each of one topic, into a store; give its folder, for `copy`."""
         folder = self.folder / name
-        with Store(folder) as store:
+        with Store(folder, options=STEADY) as store:
             settings = load(redis=store.url)
             async with stores.opened(settings) as client:
                 await stores.prepare(client, settings)
@@ -144,7 +145,7 @@ class Lab:
         """Start a store with the data of `template`; leave its context to stop it."""
         folder = self.folder / f"{template.name}-{next(self._numbers)}"
         shutil.copytree(template, folder, ignore=shutil.ignore_patterns("port", "*.log"))
-        return Store(folder)
+        return Store(folder, options=STEADY)
 
     @asynccontextmanager
     async def writer(self, store: Store) -> AsyncIterator[Shards]:

@@ -39,9 +39,9 @@ async def drain(settings: Settings, server: Store) -> Sample:
 
 async def moved(client: store.Store, *, beyond: int) -> int:
     """Wait until more than `beyond` events are in the store, and give their number."""
-    while (position := await _position(client)) <= beyond:  # noqa: ASYNC110 - a server says no more
+    while (now := await position(client)) <= beyond:  # noqa: ASYNC110 - a server says no more
         await asyncio.sleep(POLL_S)
-    return position
+    return now
 
 
 async def end(settings: Settings) -> int:
@@ -49,6 +49,7 @@ async def end(settings: Settings) -> int:
     return sum(following for _, following in (await topics.log_bounds(settings)).values())
 
 
-async def _position(client: store.Store) -> int:
+async def position(client: store.Store) -> int:
+    """Count the events of the log that are in the store."""
     fences = await reader.fences(client, 0)
     return sum(fence[0] for source, fence in fences.items() if not source.startswith(LOG))
