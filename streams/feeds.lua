@@ -41,7 +41,7 @@ whole milliseconds written as digits, which keeps 120 of them in the compact enc
 ]]
 
 local HALF_HOUR = 1800000
-local FEW = 2       -- acts on an item, for each fan, up to which they are looked up one by one
+local FEW, FEW_IN_ALL = 4, 64  -- acts on an item, for each fan and in all, to look up singly
 local SLICE = 256   -- users or items in one slice of a job
 local SWEPT = 4     -- due keys looked at in one call, SLICE entries each
 
@@ -82,7 +82,7 @@ local function is_erased(user)
 end
 
 local function digits(number)
-  return format('%.0f', number)
+  return format('%d', number)
 end
 
 -- Scores are times: the score of two contributions together, and of one taken out of a sum.
@@ -109,14 +109,18 @@ end
 
 local KINDS = { 'like', 'share', 'post' }
 
--- What speaks for an item, of anyone: acts by kind, `sum` of them, `direct` shares.
+-- What speaks for an item, of anyone: acts by kind, `sum` of them; and whether anyone hides it.
 local function acts_on(item)
-  local acts = { direct = call('ZCARD', 'direct' .. tag .. item) }
-  acts.sum = acts.direct
-  for _, kind in ipairs(KINDS) do
-    acts[kind] = call('ZCARD', 'actors' .. tag .. kind .. ':' .. item)
-    acts.sum = acts.sum + acts[kind]
+  local like = call('ZCARD', 'actors' .. tag .. 'like:' .. item)
+  local share, post = 'actors' .. tag .. 'share:' .. item, 'actors' .. tag .. 'post:' .. item
+  local direct, hiders = 'direct' .. tag .. item, 'hiders' .. tag .. item
+  if call('EXISTS', share, post, direct, hiders) == 0 then
+    return { like = like, share = 0, post = 0, direct = 0, sum = like, hidden = false }
   end
+  local acts = { like = like, share = call('ZCARD', share), post = call('ZCARD', post) }
+  acts.direct = call('ZCARD', direct)
+  acts.sum = like + acts.share + acts.post + acts.direct
+  acts.hidden = call('EXISTS', hiders) == 1
   return acts
 end
 
@@ -291,47 +295,47 @@ end
 
 -- Few others do: look each up among the fans, which gives every score from all proofs.
 local function signal_few(act, members, tied)
-  local strengths, value, half_life = {}, act.value, policy.half_life
-  local function add(other, contribution)
-    local strength = 2 ^ ((contribution - value) / half_life)
-    local favouring = ties(other, members)
-    for n, hit in ipairs(call('SMISMEMBER', 'fans' .. tag .. other, unpack(members))) do
-      if hit == 1 then
-        local more = favouring and favouring[n] == 1 and strength * policy.favor or strength
-        strengths[n] = (strengths[n] or 0) + more
-      end
-    end
-    work = work + 1
+  local strengths, item, value, half_life = {}, act.item, act.value, policy.half_life
+  local fans = 'fans' .. tag .. act.actor
+  local function add(user, other, contribution)
+    strengths[user] = (strengths[user] or 0)
+      + 2 ^ ((contribution + tie(user, other) - value) / half_life)
   end
   for _, kind in ipairs(KINDS) do
-    local found = call('ZRANGE', 'actors' .. tag .. kind .. ':' .. act.item, '0', '-1', 'WITHSCORES')
+    local found = act.acts[kind] > 0
+      and call('ZRANGE', 'actors' .. tag .. kind .. ':' .. item, '0', '-1', 'WITHSCORES') or {}
     for k = 1, #found, 2 do
       local other, at = found[k], tonumber(found[k + 1])
       if at > cut and not (other == act.actor and kind == act.kind) then
-        add(other, at + policy.bonus[kind])
+        for _, user in ipairs(call('SINTER', fans, 'fans' .. tag .. other)) do
+          add(user, other, at + policy.bonus[kind])
+        end
+        work = work + 1
       end
     end
   end
   for n, user in ipairs(members) do
-    local others, own, score = strengths[n], tied and tied[n] == 1 and policy.favor or 1, act.score
+    local others, own, score = strengths[user], tied and tied[n] == 1 and policy.favor or 1, act.score
     if others or own > 1 then
       score = digits(floor(value + half_life * log(own + (others or 0)) / LN2 + 0.5))
     end
-    put('feed' .. tag .. user, score, act.item)
+    put('feed' .. tag .. user, score, item)
   end
 end
 
 -- Many others do: where the item is in the feed, its score holds them already. It is made anew, all
--- the same, where an act moves forward (the difference would do, but repeated ones would pile up
--- its rounding), and where the score is so old that a like of the same actor, made before the
+-- the same, where an act moves forward beside others (`moved` is what it was worth; the difference
+-- would do, but repeated ones would pile up its rounding), and where the score is so old that a like of the same actor, made before the
 -- horizon and forgotten, may be seen in it by half a millisecond.
 local function signal_many(act, members, tied)
   for n, user in ipairs(members) do
     local feed = 'feed' .. tag .. user
-    local value = act.value + (tied and tied[n] or 0) * policy.favor_bonus
-    local score = not act.moved and tonumber(call('ZSCORE', feed, act.item) or nil)
-    if score and score > cut + policy.bonus[act.kind] + policy.unseen then
-      score = floor(merge(score, value, policy.half_life) + 0.5)
+    local more = (tied and tied[n] or 0) * policy.favor_bonus
+    local score = tonumber(call('ZSCORE', feed, act.item) or nil)
+    if score and score == act.moved and more == 0 then   -- the act alone
+      put(feed, act.score, act.item)
+    elseif score and not act.moved and score > cut + policy.bonus[act.kind] + policy.unseen then
+      score = floor(merge(score, act.value + more, policy.half_life) + 0.5)
       call('ZADD', feed, digits(score), act.item)
     else
       put(feed, digits(score_of(user, act.item, act.acts)), act.item)
@@ -341,7 +345,6 @@ end
 
 -- Those of `members` who do not hide the item.
 local function unhidden(item, members)
-  if call('SCARD', 'hiders' .. tag .. item) == 0 then return members end
   local kept = {}
   for n, hides in ipairs(call('SMISMEMBER', 'hiders' .. tag .. item, unpack(members))) do
     if hides == 0 then kept[#kept + 1] = members[n] end
@@ -350,12 +353,12 @@ local function unhidden(item, members)
 end
 
 local function signal(act, members)
-  work = work + #members
-  members = unhidden(act.item, members)
-  if #members == 0 then return end
   local acts = act.acts
+  work = work + #members
+  if acts.hidden then members = unhidden(act.item, members) end
+  if #members == 0 then return end
   local way = acts.sum == 1 and signal_alone
-    or acts.direct == 0 and acts.sum <= FEW * #members and signal_few
+    or acts.direct == 0 and acts.sum <= math.min(FEW * #members, FEW_IN_ALL) and signal_few
     or signal_many
   way(act, members, ties(act.actor, members))
 end
@@ -594,8 +597,8 @@ local function act(row, kind)
     local fans = call('SMEMBERS', 'fans' .. tag .. actor)
     if #fans > 0 then
       spread('signal', {
-        actor = actor, kind = kind, item = item, acts = acts_on(item), moved = old and old > 0,
-        score = row.score, value = tonumber(row.score),
+        actor = actor, kind = kind, item = item, acts = acts_on(item),
+        moved = old and old > 0 and old + policy.bonus[kind], score = row.score, value = tonumber(row.score),
       }, fans)
     end
   elseif old then
@@ -622,7 +625,8 @@ local function direct(row)
     if call('SISMEMBER', 'circle' .. tag .. user, sender) == 1 then
       signal({
         actor = sender, kind = 'direct', item = item, acts = acts_on(item),
-        moved = old and old > 0, score = row.score, value = tonumber(row.score),
+        moved = old and old > 0 and old + policy.bonus.direct,
+        score = row.score, value = tonumber(row.score),
       }, { user })
     end
   elseif old then
