@@ -19,9 +19,11 @@ from mode import CrashingSupervisor
 from models.columns import rows
 from models.decoding import decode
 from models.events import TOPICS
-from streams.transport import BatchSchema, BatchTransport
+from streams.transport import BatchSchema, BatchTransport, joined
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from faust.types.tuples import TP
 
     from streams.dead_letters import DeadLetters
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from streams.transport import Batch
 
 SESSION_S = 6  # a killed worker's partitions are free after this long; the broker's least
-BATCHES_AHEAD = 2  # of one partition, decoded and waiting while one is applied
+BATCHES_AHEAD = 2  # of one partition, waiting while others are applied
 
 log = structlog.get_logger()
 
@@ -103,12 +105,21 @@ class Lanes:
     async def _run(self, tp: TP) -> None:
         lane = self._lanes[tp]
         while not self._closing and (event := await lane.get()) is not None:
+            events = [event, *_waiting(lane)]
             try:
-                await self._carrier.carry(tp, event.value)
+                for batch in joined([event.value for event in events]):
+                    await self._carrier.carry(tp, batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the worker
                 await self._app.crash(error)
                 return
-            event.ack()
+            for event in events:
+                event.ack()
+
+
+def _waiting(lane: asyncio.Queue[Any]) -> Iterator[Any]:
+    """Take what waits in a lane: one call for many small batches, or they would never catch up."""
+    while not lane.empty() and (event := lane.get_nowait()) is not None:
+        yield event
 
 
 class App(faust.App):
@@ -127,7 +138,7 @@ def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
         web_enabled=False,
         topic_disable_leader=True,
         producer_threaded=False,
-        stream_buffer_maxsize=8,
+        stream_buffer_maxsize=1,  # what waits in Kafka comes as one large batch
         stream_wait_empty=False,
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=SESSION_S,

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.store import Store
 
-STEP = 512  # units of work (signals) in one call: about 5 ms
+STEP = 256  # units of work (signals) in one call: about 2 ms
+CALLS_AT_ONCE = 2  # of one shard: one runs, one waits; readers wait for no more
 FEWEST_ROWS, MOST_ROWS = 16, 4_096  # rows sent in one call
 PATIENCE_S = (0.05, 2.0)  # first and longest pause while the store is away
 PASSING = (
@@ -61,6 +62,7 @@ class Shards:
         self._count = settings.shards
         self._policy = numbers(settings.policy) | {"step": step}
         self._rows = [FEWEST_ROWS] * settings.shards
+        self._turns = [asyncio.Semaphore(CALLS_AT_ONCE) for _ in range(settings.shards)]
 
     async def apply(self, rows: Rows, span: Span, at: int) -> int:
         """Carry a batch into every shard, jobs included; give the work done (signals).
@@ -118,7 +120,8 @@ class Shards:
         pause, longest = PATIENCE_S
         while True:
             try:
-                return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
+                async with self._turns[shard]:
+                    return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
             except PASSING as error:
                 log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
             except exceptions.ResponseError as error:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Positions = Callable[[Any, set[TP]], Awaitable[Mapping[TP, int]]]
 
 LONGEST_BATCH = 2_000  # records; a batch takes some 10 to 300 ms to apply
+ROOM_WAIT_S = 0.02  # until the partitions that have room are asked for again
 FETCH_WAIT_MS = 50  # how long the broker holds a fetch open for new records
 
 _INTERNALS = (
@@ -103,6 +104,20 @@ class Batch:
         return self
 
 
+def joined(batches: Sequence[Batch]) -> Iterator[Batch]:
+    """Join the batches of one partition that follow each other."""
+    first, *others = batches
+    tp, records = TP(first.topic, first.partition), list(first.records)
+    begin, following = first.begin, first.next
+    for batch in others:
+        if batch.begin != following:  # fetched before a seek, or after
+            yield Batch(tp, begin, following, records)
+            begin, records = batch.begin, []
+        following = batch.next
+        records += batch.records
+    yield Batch(tp, begin, following, records)
+
+
 class BatchSchema(Schema):
     """Hands a batch to the stream as it is."""
 
@@ -154,6 +169,8 @@ async def _drain(fetcher: Fetcher, active: set[TP], patience_s: float) -> dict[T
         if batches or left <= 0:
             return batches
         waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
+        if fetcher._records:  # noqa: SLF001 - of a partition that had no room, but soon may have
+            left = min(left, ROOM_WAIT_S)
         try:
             await asyncio.wait_for(waiter, left)  # raises what the fetch raised
         except TimeoutError:
