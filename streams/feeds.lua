@@ -310,7 +310,7 @@ local function signal_few(act, members, tied)
         for _, user in ipairs(call('SINTER', fans, 'fans' .. tag .. other)) do
           add(user, other, at + policy.bonus[kind])
         end
-        work = work + 1
+        work = work + 0.2
       end
     end
   end
