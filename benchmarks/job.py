@@ -11,6 +11,7 @@ what takes them back.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.report import Sample
     from streams.settings import Settings
 
+COMMON = ("likes", "views", "shares", "friendships")
 LIKES, MIX, POISON = "job, likes", "job, mix", "job, likes, 1 % poison"
 OPPONENTS = {"Faust, redis-py": "faust_pipeline", "aiokafka, redis-py": "aiokafka_pipeline"}
 
@@ -100,8 +102,8 @@ async def _mix(lab: Lab) -> Course:
     template = await lab.fill("mixed", [list(founding(network, 1)), *by_topic(before)])
     first += workload.STEP_MS * len(before)
     log = await lab.topics("mix")
-    events = (
-        traffic.next(first + workload.STEP_MS * number) for number in range(lab.sizes.drained)
-    )
+    passing = (traffic.next(first + workload.STEP_MS * number) for number in itertools.count())
+    known = (event for event in passing if event.topic in COMMON)  # to the opponents, too
+    events = itertools.islice(known, lab.sizes.drained)
     await preload(log, workload.records(events))
     return Course(MIX, log, template, OPPONENTS, lab.sizes.drained)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from tempfile import mkdtemp
 from typing import Any
 
 import faust
@@ -50,7 +51,9 @@ RECORDS = {"likes": Like, "views": View, "shares": Share, "friendships": Friends
 async def main(meter: Meter) -> None:
     """Read until the meter is done."""
     settings = load()
-    app = faust.App(settings.group, broker=f"kafka://{settings.kafka}", web_enabled=False)
+    app = faust.App(
+        settings.group, broker=f"kafka://{settings.kafka}", web_enabled=False, datadir=mkdtemp()
+    )
     client = Redis.from_url(settings.redis, decode_responses=True)
     fans = await Fans.stored(client)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
+from tempfile import mkdtemp
 
 import faust
 
@@ -25,7 +26,9 @@ class Like(faust.Record, serializer="json"):
 async def main(meter: Meter) -> None:
     """Read until the meter is done."""
     settings, policy = load(), Policy()
-    app = faust.App(settings.group, broker=f"kafka://{settings.kafka}", web_enabled=False)
+    app = faust.App(
+        settings.group, broker=f"kafka://{settings.kafka}", web_enabled=False, datadir=mkdtemp()
+    )
     topic = app.topic(settings.topic("likes"), value_type=Like)
     scores = array("d")
 
