@@ -2,21 +2,32 @@
 
 In import order; a module imports only what stands above it:
 
-    errors      what can go wrong, as one tree
-    policy      the numbers a product owner may turn
-    events      what is published: kinds, fields, topics; the one source of the contract
-    draws       seeded chance, one number at a time, and a memory of things done
-    network     a social network to simulate: heavy tails, friends close by
-    catalogue   the items of a simulation: a few very popular, new ones all the time
-    traffic     what its people do: an endless, seeded stream of events
-    decay       scores are times: the arithmetic of effective time
-    decoding    records of a batch become events, or rejects with the reason
-    columns     events as columns of rows, the shape in which they reach a shard
-    routing     which shards a row concerns
-    registers   switches whose last writer wins
-    circle      whose acts reach whom, and how much they weigh
-    authorship  whose an item is, and what it is about
-    view        the definition: the feeds that a list of events must end in
-    engagement  the definition of an item's counters and trending score
-    comparison  when a feed that was found is the one the definition asks for
+    errors       what can go wrong, as one tree
+    policy       the numbers a product owner may turn
+    events       what is published: kinds, fields, topics; the one source of the contract
+    draws        seeded chance, one number at a time, and a memory of things done
+    network      a social network to simulate: heavy tails, friends close by
+    catalogue    the items of a simulation: a few very popular, new ones all the time
+    traffic      what its people do: an endless, seeded stream of events
+    decay        scores are times: the arithmetic of effective time
+    decoding     records of a batch become events, or rejects with the reason
+    columns      events as columns of rows, the shape in which they reach a shard
+    routing      which shards a row concerns
+    registers    switches whose last writer wins
+    circle       whose acts reach whom, and how much they weigh
+    authorship   whose an item is, and what it is about
+    view         the definition: the feeds that a list of events must end in
+    engagement   the definition of an item's counters and trending score
+    comparison   when a feed that was found is the one the definition asks for
+    present      what stored scores are worth at the moment somebody looks
+    taste        what a viewer likes, topic by topic
+    page_policy  the numbers of a page
+    candidate    who looks, what could be shown to them, and what must not be
+    blend        one number for what speaks for an item
+    composition  nobody fills a page alone, and some of it is new to the viewer
+    reasons      why an item is on a page, in words that a viewer understands
+    ranking      the page: what a viewer is shown, in which order
+    explanation  why an item stands where it does, or is on no page: every number
+    cursor       paging over a live feed
+    experiment   two page policies side by side
 """

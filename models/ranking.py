@@ -1,0 +1,204 @@
+"""The page: what one viewer is shown, in which order, and why each item stands where it does.
+
+    candidates -> feed -> blend -> filters -> circle -> author -> page
+
+Pure, and the same for the same arguments: at equal values the item of greater social score comes
+first, then the one of greater id, as in a feed. A further page is made as the first one, of what
+the pages before it have left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from models import taste
+from models.blend import Blend, blend, discounted
+from models.candidate import REFUSALS
+from models.composition import compose, exploration
+from models.reasons import reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from models.candidate import Candidate, Viewer
+    from models.composition import Placement
+    from models.decay import Numbers
+    from models.page_policy import PagePolicy
+    from models.present import Present
+
+    Indexes: TypeAlias = NDArray[np.intp]
+    Places: TypeAlias = dict[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One item of a page.
+
+    `parts` are the numbers that `value` is made of (models.blend). `places` says where the item
+    stood after each step, counted from 1; None in `feed`, where the circle did not bring it.
+    """
+
+    candidate: Candidate
+    value: float
+    parts: dict[str, float]
+    places: Places
+    reasons: tuple[str, ...]
+    account: str | None  # on whose account it is here
+    reserved: bool  # it came forward to explore
+
+    @property
+    def item(self) -> str:
+        """Name the item."""
+        return self.candidate.item
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All candidates of a viewer, best social score first, and what speaks for each."""
+
+    candidates: list[Candidate]
+    viewer: Viewer
+    policy: PagePolicy
+    affinities: dict[str, float]
+    blend: Blend
+
+    def explores(self, candidate: Candidate) -> bool:
+        """Tell whether a candidate has something new for the viewer."""
+        return exploration(candidate, self.viewer, self.policy) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """The candidates left for a page: in order, and each with its place after each step."""
+
+    best_first: Indexes
+    author: Numbers  # the factor of author diversity
+    value: Numbers  # after all steps
+    steps: dict[str, Indexes]  # places from 1; 0 where a step does not know the candidate
+
+    def places(self, index: int) -> Places:
+        """Give the places of one candidate."""
+        return {step: int(places[index]) or None for step, places in self.steps.items()}
+
+
+def rank(
+    candidates: Iterable[Candidate], viewer: Viewer, policy: PagePolicy, present: Present
+) -> list[Ranked]:
+    """Make a page, best first, of at most one candidate for each item.
+
+    It is empty only where no candidate passes the filters; it may be short, where the rest would
+    be there on account of one and the same account.
+
+    >>> from models.candidate import Candidate, Viewer
+    >>> from models.page_policy import PagePolicy
+    >>> from models.policy import HOUR, Policy
+    >>> from models.present import Present
+    >>> from models.view import Proof
+    >>> now = 1_790_000_000_000
+    >>> liked = (Proof("like", "bob", now),)
+    >>> song = Candidate(item="song", social=now, proofs=liked)
+    >>> film = Candidate(item="film", social=now - 6 * HOUR, proofs=liked, trending=now + 5 * HOUR)
+    >>> page = rank([song, film], Viewer(user="ann"), PagePolicy(), Present(Policy(), now))
+    >>> [(one.item, round(one.value, 3), one.reasons) for one in page]
+    [('film', 2.098, ('liked by bob',)), ('song', 1.0, ('liked by bob',))]
+    """
+    return next(pages(tabulated(candidates, viewer, policy, present)), [])
+
+
+def tabulated(
+    candidates: Iterable[Candidate], viewer: Viewer, policy: PagePolicy, present: Present
+) -> Table:
+    """Find what speaks for each candidate; what is by a blocked author is none.
+
+    Nothing tells it from an item that does not exist, so nobody learns that they are blocked.
+    """
+    known = [one for one in candidates if one.author not in viewer.blocked]
+    ordered = sorted(known, key=lambda one: (one.social, one.item), reverse=True)
+    half_life_ms = taste.half_life_ms(present.policy)
+    affinities = viewer.taste.affinities(present.now, half_life_ms)
+    parts = blend(ordered, viewer, policy, present, affinities)
+    return Table(ordered, viewer, policy, affinities, parts)
+
+
+def pages(table: Table) -> Iterator[list[Ranked]]:
+    """Make page after page, until all is shown that passes the filters; none is empty."""
+    left = welcome(table)
+    while left.size:
+        standings = stand(table, left)
+        best_first = standings.best_first.tolist()
+        placements = compose(table.candidates, best_first, table.explores, table.policy)
+        yield [
+            _ranked(table, standings, placement, place)
+            for place, placement in enumerate(placements, 1)
+        ]
+        left = np.setdiff1d(left, [placement.which for placement in placements])
+
+
+def welcome(table: Table) -> Indexes:
+    """Give the candidates that pass the filters."""
+    left = list(range(len(table.candidates)))
+    for refuses in REFUSALS.values():
+        left = [k for k in left if not refuses(table.candidates[k], table.viewer, table.policy)]
+    return np.array(left, dtype=np.intp)
+
+
+def stand(table: Table, left: Indexes) -> Standings:
+    """Order the candidates `left` after each step."""
+    count = len(table.candidates)
+    in_feed = np.flatnonzero([one.social > -np.inf for one in table.candidates])
+    after_circle = _best_first(left, table.blend.value)
+    author = _author_factors(table, after_circle)
+    value = discounted(table.blend.value, author)
+    best_first = _best_first(left, value)
+    orders = {
+        "feed": in_feed,
+        "blend": _best_first(np.arange(count), table.blend.total),
+        "filters": _best_first(left, table.blend.total),
+        "circle": after_circle,
+        "author": best_first,
+    }
+    steps = {step: _places(order, count) for step, order in orders.items()}
+    return Standings(best_first, author, value, steps)
+
+
+def _best_first(indexes: Indexes, value: Numbers) -> Indexes:
+    """Order candidates by value, at equal values as they are."""
+    return indexes[np.argsort(-value[indexes], kind="stable")]
+
+
+def _places(order: Indexes, count: int) -> Indexes:
+    places = np.zeros(count, dtype=np.intp)
+    places[order] = np.arange(1, len(order) + 1)
+    return places
+
+
+def _author_factors(table: Table, best_first: Indexes) -> Numbers:
+    """Discount each candidate by how many better ones its author has."""
+    factors = np.ones(len(table.candidates))
+    before: Counter[str] = Counter()
+    for index in best_first.tolist():
+        author = table.candidates[index].author
+        if author is not None:
+            factors[index] = table.policy.author_factor(before[author])
+            before[author] += 1
+    return factors
+
+
+def _ranked(table: Table, standings: Standings, placement: Placement, place: int) -> Ranked:
+    index, account, reserved = placement
+    candidate = table.candidates[index]
+    return Ranked(
+        candidate=candidate,
+        value=float(standings.value[index]),
+        parts={**table.blend.parts(index), "author": float(standings.author[index])},
+        places={**standings.places(index), "page": place},
+        reasons=reasons(candidate, table.viewer, table.policy, table.affinities),
+        account=account,
+        reserved=reserved,
+    )
