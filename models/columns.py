@@ -15,18 +15,11 @@ from models.decay import contribution, view_weight
 from models.events import (
     Befriend,
     Block,
-    Erase,
-    Favor,
-    Follow,
     Hide,
-    Mute,
     Post,
     Unblock,
-    Unfavor,
-    Unfollow,
     Unfriend,
     Unhide,
-    Unmute,
 )
 
 if TYPE_CHECKING:
@@ -124,7 +117,7 @@ def _shares(events: Sequence[Share], offsets: list[int], policy: Policy) -> Rows
     )
 
 
-def _posts(events: Sequence[Event], offsets: list[int], policy: Policy) -> Rows:
+def _posts(events: Sequence[OnItem], offsets: list[int], policy: Policy) -> Rows:
     at = np.array([event.at for event in events], dtype=np.int64)
     score = contribution(at, policy.post_weight, policy.half_life_ms)
     return Rows(
@@ -165,20 +158,11 @@ def _ends(event: Event) -> list[tuple[str, str, str]]:
     match event:
         case Befriend(user=user, friend=friend) | Unfriend(user=user, friend=friend):
             return [("friend", user, friend), ("friend", friend, user)]
-        case Follow(user=user, friend=friend) | Unfollow(user=user, friend=friend):
-            return [("follow", user, friend)]
         case Block(user=user, other=other) | Unblock(user=user, other=other):
             return [("block", user, other), ("blocked", other, user)]
-        case Mute(user=user, other=other) | Unmute(user=user, other=other):
-            return [("mute", user, other)]
-        case Favor(user=user, other=other) | Unfavor(user=user, other=other):
-            return [("favor", user, other)]
-        case Hide(user=user) | Unhide(user=user):
-            return [("hide", user, "")]
-        case Erase(user=user):
-            return [("erase", user, "")]
         case _:
-            raise AssertionError(event)
+            user, other = (*event.accounts, "")[:2]
+            return [(event.register, user, other)]
 
 
 _LAYOUTS: dict[str, Callable[..., Rows]] = {
