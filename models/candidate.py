@@ -71,7 +71,7 @@ class Viewer:
     seen: Container[str] = NOBODY  # items, as the next two
     acted: Container[str] = NOBODY
     hidden: Container[str] = NOBODY
-    blocked: Container[str] = NOBODY  # accounts, whichever of the two blocked the other
+    blocked: Container[str] = NOBODY  # accounts: blocked by either of the two, or muted
 
 
 def is_too_lonely(candidate: Candidate, policy: PagePolicy) -> bool:

@@ -28,7 +28,6 @@ HEAD = struct.Struct(">BQHH")  # version, moment, number shown, number waiting
 CHECK_SUM = struct.Struct(">I")
 VERSION = 1
 FINGERPRINT_BYTES = 6  # two of 1,000 items are alike in one of 500 million cursors
-MOST_ITEMS = 1_000
 REMEMBERED = 65_536  # fingerprints: the same items are on many pages
 
 
