@@ -33,9 +33,9 @@ def environment(settings: Settings | None = None) -> dict[str, str]:
 def start(
     *arguments: str, folder: Path, settings: Settings | None = None, stdin: int | None = None
 ) -> subprocess.Popen[str]:
-    """Start a command in `folder`."""
+    """Start a command in `folder`, which hears Ctrl-C even where this process was told not to."""
     return subprocess.Popen(
-        [sys.executable, "-m", "streams.cli", *arguments],
+        ["env", "--default-signal=INT", sys.executable, "-m", "streams.cli", *arguments],
         cwd=folder,
         env=environment(settings),
         stdin=stdin,
