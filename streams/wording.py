@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 PROOFS = 100  # to read of an item: enough to count all accounts in nearly every feed
 SPANS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
-PROOF = {"like": "liked by {}", "share": "shared by {}", "direct": "{} shared it with you"}
+PROOF = {
+    "like": "liked by {}",
+    "share": "shared by {}",
+    "post": "posted by {}",
+    "direct": "{} shared it with you",
+}
 
 
 def ago(at: int, now: int) -> str:
