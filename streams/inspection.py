@@ -74,7 +74,7 @@ async def _check_known(feeds: store.Store, settings: Settings, user: str) -> Non
         raise SettingsError(f"USER is {user!r}: an id is 1 to 64 of A-Z a-z 0-9 _ -")
     tag = f"{{{shard_of(user, settings.shards)}}}"
     traces = ("feed:{}:", "circle:{}:", "edges:{}:friend:", "edges:{}:follow:")
-    acts = ("acts:{}:like:", "acts:{}:share:")
+    acts = ("acts:{}:like:", "acts:{}:share:", "acts:{}:post:")
     if not await feeds.exists(*(key.format(tag) + user for key in (*traces, *acts))):
         raise SettingsError(
             f"user {user} is unknown: no act, friendship or follow of that id is in the store; "
