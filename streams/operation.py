@@ -50,9 +50,9 @@ def worker() -> None:
 @app.command("demo", epilog="Example: likewave demo --seconds 30")
 def demo_(
     *,
-    seconds: Annotated[float, typer.Option(min=0, help="0 is until Ctrl-C.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, max=1e9, help="0 is until Ctrl-C.")] = 0.0,
     users: Annotated[int, typer.Option(min=2, help="People who act.")] = 1_000,
-    rate: Annotated[float, typer.Option(min=1, help="Events a second.")] = 1_000.0,
+    rate: Annotated[float, typer.Option(min=1, max=1e6, help="Events a second.")] = 1_000.0,
     workers: Workers = 1,
 ) -> None:
     """Show it all: stack, traffic and a live feed; at the end the audit's verdict.

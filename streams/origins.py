@@ -31,8 +31,11 @@ def masked(url: str) -> str:
 
     >>> masked("redis://likewave:s3cret@store:6379/0")
     'redis://likewave:***@store:6379/0'
+    >>> masked("redis://store:6379/0?password=s3cret&protocol=2")
+    'redis://store:6379/0?password=***&protocol=2'
     """
-    return re.sub(r"^(\w+://[^/@]*?:).*@", r"\1***@", url)
+    inside = re.sub(r"^(\w+://[^/@]*?:).*@", r"\1***@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", inside)
 
 
 def effective(settings: Settings) -> list[Setting]:

@@ -123,7 +123,8 @@ def replayed_line(done: Replayed) -> str:
     'published 12 events, 12 acknowledged, in 0.1 s: 2 edges; left out: 3 visit'
     """
     skipped = ", ".join(f"{count:,} {kind}" for kind, count in done.skipped.items())
-    line = f"{_published(done.counts, done.seconds)}: {done.edges:,} edges"
+    line = _published(done.counts, done.seconds)
+    line = f"{line}: {done.edges:,} edges" if done.edges else line
     return f"{line}; left out: {skipped}" if skipped else line
 
 

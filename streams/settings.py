@@ -6,14 +6,16 @@ itself in `.likewave/stack.json`, then the defaults below.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as Unreadable
 from redis.asyncio.connection import parse_url
 
 from models.errors import PolicyError, SettingsError
@@ -40,6 +42,16 @@ def _servers(listed: str) -> str:
     return listed
 
 
+def _policy(numbers: Any) -> Any:
+    """Build a policy from the numbers of an environment variable or a running stack."""
+    if not isinstance(numbers, dict):
+        return numbers
+    known = {field.name for field in dataclasses.fields(Policy)}
+    if unknown := sorted(set(numbers) - known):
+        raise ValueError(f"{unknown[0]} is not a policy number: one of {', '.join(sorted(known))}")
+    return Policy(**numbers)
+
+
 class Settings(BaseSettings):
     """One deployment, frozen; `policy` is what all its scores are made with."""
 
@@ -57,7 +69,7 @@ class Settings(BaseSettings):
     topic_prefix: str = Field("likewave.", pattern=r"^[A-Za-z0-9._-]{0,100}$")
     group: str = Field("likewave", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Faust app id")
     policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
-    policy: Policy = Field(default_factory=Policy)
+    policy: Annotated[Policy, BeforeValidator(_policy)] = Field(default_factory=Policy)
 
     def topic(self, name: str) -> str:
         """Give the full name of a topic (`likes` -> `likewave.likes`)."""
@@ -98,7 +110,14 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{PREFIX}{name}: {first['msg']} (got {first['input']!r})") from error
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if name == "POLICY" else f" (got {first['input']!r})"
+        raise SettingsError(f"{PREFIX}{name}: {message}{given}") from error
+    except Unreadable as error:
+        raise SettingsError(
+            f"{PREFIX}POLICY is not a JSON object of numbers; a TOML file named by "
+            f"{PREFIX}POLICY_FILE is easier to write"
+        ) from error
     if settings.policy_file is None:
         return settings
     return settings.model_copy(update={"policy": read_policy(settings.policy_file)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,9 @@ class SimulateOptions:
         """Refuse what cannot be simulated."""
         if not 2 <= self.users <= MOST_USERS:
             raise SettingsError(f"--users is {self.users}: give 2 to {MOST_USERS}")
-        if self.rate < 0:
+        if not 0 <= self.rate < math.inf:
             raise SettingsError(f"--rate is {self.rate:g}: give events a second, or 0 for no limit")
-        if self.seconds is not None and self.seconds <= 0:
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise SettingsError(f"--seconds is {self.seconds:g}: give more than 0")
         if self.seed < 0:
             raise SettingsError(f"--seed is {self.seed}: give 0 or more")
