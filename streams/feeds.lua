@@ -913,7 +913,8 @@ local function apply_rows(batch, position)
       row.who, row.item, row.other = batch.who[n], batch.item[n], batch.other[n]
       row.register, row.score, row.own = batch.register[n], batch.score[n], batch.own[n]
       row.young = batch.young[n]
-      if not is_erased(row.who) and not is_erased(row.other) then ROWS[kind](row, kind) end
+      local other = kind ~= 'post' and row.other or ''   -- a post has its topics there
+      if not is_erased(row.who) and not is_erased(other) then ROWS[kind](row, kind) end
       applied = applied + 1
     end
   end

@@ -162,3 +162,17 @@ async def test_a_shard_refuses_a_batch_beyond_its_fence(settings: Settings, seed
             await feeder.carry(source, 3, 5)
 
         assert await reader.fences(feeder.store, 0) == before
+
+
+async def test_a_topic_may_be_called_like_an_erased_account(settings: Settings, seed: int) -> None:
+    """A post about `jazz` reaches its author's fans, though an account of that name was erased."""
+    lived = [
+        events.Erase(user="jazz", at=NOON),
+        events.Befriend(user="ann", friend="hal", at=NOON),
+        events.Post(user="hal", item="tune", topics=["jazz"], at=NOON + 1),
+    ]
+    async with feeding(settings) as feeder:
+        await feeder.feed(lived, random.Random(seed))
+
+        assert await feeder.differing() == []
+        assert (await feeder.found("ann")).feeds["ann"] == [("tune", NOON + 1)]
