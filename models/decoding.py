@@ -49,8 +49,8 @@ class Record(Protocol):
 class Reason(StrEnum):
     """Why a record was rejected."""
 
-    MALFORMED = "malformed"  # no JSON object
-    INVALID = "invalid"  # a field is missing or breaks the contract
+    MALFORMED = "malformed"  # no JSON, no UTF-8, or no value
+    INVALID = "invalid"  # no object, or a field of it is missing or breaks the contract
     FUTURE = "future"  # `at` lies further ahead of the record's timestamp than clocks may differ
     OVERSIZE = "oversize"  # larger than an event may be
 
