@@ -460,7 +460,7 @@ end
 
 -- An item got an author: their own acts on it count no more (`change` -1), or again (1).
 local function recount(item, author, change)
-  for kind in pairs({ like = true, share = true }) do
+  for _, kind in ipairs({ 'like', 'share' }) do
     local at = tonumber(call('ZSCORE', 'actors' .. tag .. kind .. ':' .. item, author) or nil)
     local contribution = at and attention(kind, author, item, at)
     if at then engage(item, kind, nil, change, change > 0 and contribution, change < 0 and contribution) end
@@ -835,8 +835,9 @@ end
 
 local function forget(name, limit)
   local kind, owner = match(name, '^(%l+):(.*)$')
-  local key = kind == 'view' and 'views' .. tag .. owner or 'acts' .. tag .. name
+  local key = 'acts' .. tag .. name
   if kind == 'view' then
+    key = 'views' .. tag .. owner
     local old = call('ZPOPMIN', key, limit)
     for k = 1, #old, 2 do
       local item, viewer = match(old[k], '^(.*)|(.*)$')
@@ -894,7 +895,8 @@ local function refuse(batch, fence)
   end
 end
 
--- A row: kind, who, item, other, register (2 * at + off), score (digits), own (the item's shard).
+-- A row: kind, who, item, other (of a post: its topics), register (2 * at + off), score (digits), own
+-- (this is the item's shard), young (the account).
 local ROWS = {
   like = act, share = act, post = act, direct = direct, view = view, hide = hide,
   friend = edge, follow = edge, block = edge, blocked = edge, mute = edge, favor = edge,
@@ -913,7 +915,7 @@ local function apply_rows(batch, position)
       row.who, row.item, row.other = batch.who[n], batch.item[n], batch.other[n]
       row.register, row.score, row.own = batch.register[n], batch.score[n], batch.own[n]
       row.young = batch.young[n]
-      local other = kind ~= 'post' and row.other or ''   -- a post has its topics there
+      local other = kind ~= 'post' and row.other or ''
       if not is_erased(row.who) and not is_erased(other) then ROWS[kind](row, kind) end
       applied = applied + 1
     end
@@ -925,8 +927,8 @@ end
 apply(fence:{s}, batch): carry the rows of one batch into the shard; returns
 { offset the fence is at now, open job (0 or 1), rows applied, work done }.
 A batch (msgpack): source `<topic>:<partition>`, begin, next, from_start, log, at, policy, and the
-columns kind, who, item, other, register, score, own, offset. A call does about policy.step of
-work and then returns early: call again with the same batch, or its rest, until the offset is
+columns kind, who, item, other, register, score, young, own, offset. A call does about policy.step
+of work and then returns early: call again with the same batch, or its rest, until the offset is
 `next` and no job is open. A row may be met twice: its register makes the second time nothing.
 ]]
 local function apply(keys, args)
@@ -958,8 +960,8 @@ local function go_on(keys, args)
 end
 
 -- page(fence:{s}, user, limit[, proofs]): the top of a feed, best first, each entry with its newest
--- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry whose proofs are
--- all gone (a job is taking it out) is left out.
+-- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
+-- whose proofs are all gone (a job is taking it out) is left out.
 local function page(keys, args)
   open(keys[1], nil, 0)
   local user, entries = args[1], {}
