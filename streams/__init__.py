@@ -45,6 +45,7 @@ The local stack:
     local         the servers of the local stack: Apache Kafka from its jars, Valkey
     supervisor    children that end with an error are started again, each time a little later
     stack         the local stack of a folder, started together and kept running
+    sandbox       a private store to evaluate and simulate in, filled as a worker fills one
 
 For people:
 
