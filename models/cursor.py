@@ -19,7 +19,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.errors import LikewaveError
+from models.errors import CursorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,10 +29,6 @@ CHECK_SUM = struct.Struct(">I")
 VERSION = 1
 FINGERPRINT_BYTES = 6  # two of 1,000 items are alike in one of 500 million cursors
 REMEMBERED = 65_536  # fingerprints: the same items are on many pages
-
-
-class CursorError(LikewaveError, ValueError):
-    """A cursor was changed on its way, or was never one."""
 
 
 @functools.lru_cache(REMEMBERED)
@@ -89,7 +85,7 @@ def decode(text: str) -> Cursor:
     >>> decode("AQAA")
     Traceback (most recent call last):
     ...
-    models.cursor.CursorError: this cursor was changed or cut: start again at the first page
+    models.errors.CursorError: this cursor was changed or cut: start again at the first page
     """
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -7,6 +7,7 @@
     ├── SettingsError    an environment variable or option cannot be used
     ├── EventError       an event breaks the contract (`path` names the field)
     ├── InputError       a file or stream of events cannot be read
+    ├── CursorError      what should be the cursor of a page is none
     ├── StackError       the local stack cannot start
     ├── BrokerError      Kafka is out of reach, or its topics are not as required
     └── StoreError       Redis is out of reach, or not as required
@@ -36,6 +37,10 @@ class EventError(LikewaveError, ValueError):
 
 class InputError(LikewaveError):
     """A file or stream of events cannot be read; the message names file and line."""
+
+
+class CursorError(LikewaveError, ValueError):
+    """A cursor was changed on its way, or was never one."""
 
 
 class StackError(LikewaveError):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.candidate import Candidate, Source, Viewer
-from models.cursor import Cursor, CursorError, decode, encode
+from models.cursor import Cursor, decode, encode
+from models.errors import CursorError
 from models.ranking import pages, rank, tabulated
 from tests.candidates import ITEMS, NOON, NOW, candidates, policies, viewers
 
