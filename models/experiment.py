@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from models.events import ID_PATTERN
 from models.page_policy import PagePolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 BUCKETS = 2**64
 
@@ -62,10 +63,12 @@ class Experiment:
         2
         """
         page = table.get("page", {})
-        if table.keys() != {"name", "share", "page"} or not isinstance(page, dict):
-            raise PolicyError("an experiment has a name, a share, and a table named page")
-        treatment = PagePolicy.from_table(page, control)
-        return cls(table["name"], table["share"], treatment)  # type: ignore[arg-type]  # checked above
+        with _complaining("[experiment]"):
+            if table.keys() != {"name", "share", "page"} or not isinstance(page, dict):
+                raise PolicyError("an experiment has a name, a share, and a table named page")
+            alike = cls(table["name"], table["share"], control)  # type: ignore[arg-type]  # checked there
+        with _complaining("[experiment.page]"):
+            return replace(alike, treatment=PagePolicy.from_table(page, control))
 
 
 def variant(user: str, experiment: Experiment) -> Variant:
@@ -80,8 +83,44 @@ def variant(user: str, experiment: Experiment) -> Variant:
     return Variant.TREATMENT if bucket < experiment.share * BUCKETS else Variant.CONTROL
 
 
-def policy_for(user: str, control: PagePolicy, experiment: Experiment | None) -> PagePolicy:
-    """Give the page policy of a user: that of the control group, where nothing is tried."""
-    if experiment is None or variant(user, experiment) is Variant.CONTROL:
-        return control
-    return experiment.treatment
+@dataclass(frozen=True, slots=True)
+class PagePolicies:
+    """The page policies in use: that of most users, and what is tried on a share of them."""
+
+    control: PagePolicy = field(default_factory=PagePolicy)
+    experiment: Experiment | None = None
+
+    @classmethod
+    def from_tables(
+        cls, page: Mapping[str, object], experiment: Mapping[str, object] | None
+    ) -> PagePolicies:
+        """Build them from the tables of a policy file; a complaint names table and field.
+
+        >>> PagePolicies.from_tables({"per_actor": 0}, None)
+        Traceback (most recent call last):
+        ...
+        models.errors.PolicyError: [page] per_actor is 0: give a whole number from 1 to 100
+        """
+        with _complaining("[page]"):
+            control = PagePolicy.from_table(page)
+        tried = None if experiment is None else Experiment.from_table(experiment, control)
+        return cls(control, tried)
+
+    def variant(self, user: str) -> Variant | None:
+        """Give the group of a user; None where nothing is tried."""
+        return None if self.experiment is None else variant(user, self.experiment)
+
+    def policy_for(self, user: str) -> PagePolicy:
+        """Give the page policy of a user: that of the control group, where nothing is tried."""
+        if self.experiment is None or self.variant(user) is Variant.CONTROL:
+            return self.control
+        return self.experiment.treatment
+
+
+@contextmanager
+def _complaining(table: str) -> Iterator[None]:
+    """Say of which table a complaint is."""
+    try:
+        yield
+    except PolicyError as error:
+        raise PolicyError(f"{table} {error}") from error

@@ -5,6 +5,7 @@ In import order; a module imports only what stands above it.
 Where things are:
 
     clock         the wall clock: the only place where it is read
+    policy_file   the policy file: numbers of feeds, of pages, and of what is tried
     settings      where things are, and where each value comes from
     kafka         connecting to a broker, and what it says when it cannot be
     metadata      topic ids, by a request that aiokafka does not know

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +17,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as Unreadable
 from redis.asyncio.connection import parse_url
 
-from models.errors import PolicyError, SettingsError
+from models.errors import SettingsError
 from models.policy import Policy
+from streams.policy_file import read_policies
 
 PREFIX = "LIKEWAVE_"
 DATA_DIR = Path(".likewave")
@@ -120,14 +120,4 @@ def load(**overrides: Any) -> Settings:
         ) from error
     if settings.policy_file is None:
         return settings
-    return settings.model_copy(update={"policy": read_policy(settings.policy_file)})
-
-
-def read_policy(path: Path) -> Policy:
-    """Read a policy from a TOML file; raise PolicyError naming file and field."""
-    try:
-        return Policy.from_table(tomllib.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror}; {PREFIX}POLICY_FILE names it") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, PolicyError) as error:
-        raise PolicyError(f"{path}: {error}") from error
+    return settings.model_copy(update={"policy": read_policies(settings.policy_file).feeds})

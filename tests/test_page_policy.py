@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
 from models.errors import PolicyError
-from models.experiment import Experiment, Variant, policy_for, variant
+from models.experiment import Experiment, PagePolicies, Variant, variant
 from models.page_policy import PagePolicy
 from tests.candidates import policies
 
@@ -90,27 +91,46 @@ def test_each_group_has_its_policy() -> None:
     """Control is what it is without an experiment; the treatment differs where its table says."""
     control = PagePolicy(per_actor=2)
     table = {"name": "taste", "share": 0.5, "page": {"taste_weight": 2.0}}
-    experiment = Experiment.from_table(table, control)
-    used = {policy_for(user, control, experiment) for user in USERS[:50]}
+    tried = PagePolicies(control, Experiment.from_table(table, control))
+    used = {(tried.variant(user), tried.policy_for(user)) for user in USERS[:50]}
 
-    assert used == {control, replace(control, taste_weight=2.0)}
-    assert policy_for("ann", control, None) == control
+    assert used == {
+        (Variant.CONTROL, control),
+        (Variant.TREATMENT, replace(control, taste_weight=2.0)),
+    }
+
+
+def test_without_an_experiment_there_are_no_groups() -> None:
+    """Everybody is shown pages under the one policy there is."""
+    alone = PagePolicies(PagePolicy(per_actor=2))
+
+    assert alone.variant("ann") is None
+    assert alone.policy_for("ann") == PagePolicy(per_actor=2)
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"name": "a", "share": 0.5}, "an experiment has a name, a share, and a table named page"),
-        ({"name": "a b", "share": 0.5, "page": {}}, "experiment name is 'a b': give 1 to 64 of"),
+        (
+            {"name": "a", "share": 0.5},
+            "[experiment] an experiment has a name, a share, and a table named page",
+        ),
+        (
+            {"name": "a b", "share": 0.5, "page": {}},
+            "[experiment] experiment name is 'a b': give 1 to 64 of",
+        ),
         ({"name": 7, "share": 0.5, "page": {}}, "experiment name is 7: give 1 to 64 of"),
         (
             {"name": "a", "share": "half", "page": {}},
             "experiment a: share is 'half': give a number",
         ),
-        ({"name": "a", "share": 0.5, "page": {"per_actor": 0}}, "per_actor is 0: give a whole"),
+        (
+            {"name": "a", "share": 0.5, "page": {"per_actor": 0}},
+            "[experiment.page] per_actor is 0: give a whole number from 1 to 100",
+        ),
     ],
 )
 def test_an_experiment_that_cannot_be_is_refused(table: dict[str, object], message: str) -> None:
-    """The message says what is missing or wrong."""
-    with pytest.raises(PolicyError, match=message):
+    """The message says what is missing or wrong, and in which table of a policy file."""
+    with pytest.raises(PolicyError, match=re.escape(message)):
         Experiment.from_table(table, PagePolicy())
