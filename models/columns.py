@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.decay import contribution, view_weight
+from models.decay import COMPLETED, contribution, seen_share, view_weight
 from models.events import (
     Befriend,
     Block,
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns of equal length; `register` is 2 * at + off, `score` the contribution in digits."""
+    """Columns of equal length; `register` is 2 * at + off, `score` the contribution in digits.
+
+    Of a view, which nothing takes back, `register` is 2 * at + 1 where it was completed.
+    """
 
     kind: list[str]  # like, share, post, direct, view, hide, takedown, erase, an edge's kind
     who: list[str]  # actor, sender, viewer; the end whose circle changes; "" for a takedown
@@ -82,12 +85,13 @@ def _views(events: Sequence[View], offsets: list[int], policy: Policy) -> Rows:
     young = np.array([_is_young(event, policy) for event in events], dtype=np.bool_)
     weight = view_weight(completion, dwell_ms, policy) * np.where(young, policy.young_weight, 1.0)
     score = at + policy.trending_half_life_ms * np.log2(weight)
+    completed = seen_share(completion, dwell_ms, policy.full_view_ms) >= COMPLETED
     return Rows(
         kind=["view"] * len(events),
         who=[event.user for event in events],
         item=[event.item for event in events],
         other=[""] * len(events),
-        register=_registers(events),
+        register=(2 * at + completed).astype(np.int64).tolist(),
         score=list(map(repr, score.tolist())),
         young=young.tolist(),
         offset=offsets,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = NDArray[np.float64]
 
 LEAST_VIEW = 0.05  # of a full view: what an impression without dwell or completion is worth
+COMPLETED = 0.9  # of an item: who saw that much saw it to the end
 
 
 def contribution(at: Moments, weight: Numbers | float, half_life_ms: int) -> Moments:
@@ -58,16 +59,25 @@ def effective_time(contributions: Iterable[float], half_life_ms: int) -> float:
     return latest + half_life_ms * math.log2(strength)
 
 
-def view_weight(completion: Numbers, dwell_ms: Numbers, policy: Policy) -> Numbers:
-    """Weigh views by how much was seen; NaN where `completion` (0..1) or `dwell_ms` is absent.
+def seen_share(completion: Numbers, dwell_ms: Numbers, full_view_ms: int) -> Numbers:
+    """Tell how much of an item was seen, 0 to 1; NaN where `completion` or `dwell_ms` is absent.
 
-    Completion is trusted before dwell time; the least view is worth something, or it had no score.
+    Completion is trusted before dwell time; where both are absent, nothing is known (NaN).
+
+    >>> seen_share(np.array([0.5, np.nan, np.nan]), np.array([9e9, 2_500, np.nan]), 10_000)
+    array([0.5 , 0.25,  nan])
+    """
+    dwelt = np.minimum(dwell_ms / full_view_ms, 1.0)
+    return np.where(np.isnan(completion), dwelt, completion)
+
+
+def view_weight(completion: Numbers, dwell_ms: Numbers, policy: Policy) -> Numbers:
+    """Weigh views by how much was seen; the least is worth something, or it had no score.
 
     >>> from models.policy import Policy
     >>> absent = np.nan
     >>> view_weight(np.array([0.5, absent, absent]), np.array([9e9, 2_500, absent]), Policy())
     array([0.05 , 0.025, 0.005])
     """
-    dwelt = np.minimum(dwell_ms / policy.full_view_ms, 1.0)
-    seen = np.where(np.isnan(completion), dwelt, completion)
+    seen = seen_share(completion, dwell_ms, policy.full_view_ms)
     return policy.view_weight * np.fmax(seen, LEAST_VIEW)  # fmax: a number beats NaN

@@ -3,9 +3,9 @@
     liked[topic]     merges likes, shares and completed views of items about the topic
     disliked[topic]  merges hides of such items; a hide outweighs four likes
 
-Both only ever merge, so the order of acts does not matter, and the clock changes nothing stored. A
-taste outlasts a feed: its half-life is four of a feed's. Only what is on counts, and of each kind
-only the newest `acts_kept`, so taking a like back is as if it had never been.
+A taste is made anew from a viewer's newest acts whenever somebody looks, and nothing of it is
+stored: so taking a like back is as if it had never been, and an item whose topics become known late
+tells as much as any other. It outlasts a feed: its half-life is four of a feed's.
 
 Affinity compares a topic with the strongest one: between -1 (cannot stand it) and 1 (nothing but).
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from models.policy import Policy
 
 HALF_LIVES = 4  # of a feed, in one of a taste
+LIKINGS_KEPT = 50  # of each kind: the newest, on or off, within the horizon; what is on tells
 COMPLETED_WEIGHT = 0.5  # of a view to the end; it is private, but says something
 HIDE_WEIGHT = 4.0
 TOPICS_KEPT = 100  # of those liked, and as many of those disliked
@@ -35,7 +36,7 @@ TOPICS_KEPT = 100  # of those liked, and as many of those disliked
 class Liking(NamedTuple):
     """One act that tells a taste: its kind, when (Unix ms), and what the item is about."""
 
-    kind: str  # like, share, direct, completed, hide
+    kind: str  # like, share, completed, hide
     at: int
     topics: tuple[str, ...]
 
@@ -69,6 +70,16 @@ def half_life_ms(policy: Policy) -> int:
     return HALF_LIVES * policy.half_life_ms
 
 
+def weights(policy: Policy) -> dict[str, float]:
+    """Give what each kind of liking, or of dislike, is worth in likes."""
+    return {
+        "like": policy.like_weight,
+        "share": policy.share_weight,
+        "completed": COMPLETED_WEIGHT,
+        "hide": HIDE_WEIGHT,
+    }
+
+
 def taste(acts: Iterable[Liking], policy: Policy) -> Taste:
     """Merge what a viewer did, within the horizon and not taken back, in any order.
 
@@ -77,10 +88,10 @@ def taste(acts: Iterable[Liking], policy: Policy) -> Taste:
     >>> taste(acts, Policy(half_life_ms=1_000, horizon_ms=10_000))
     Taste(liked={'music': 1000.0}, disliked={'war': 10000.0, 'music': 10000.0})
     """
-    weights = {**policy.weights, "completed": COMPLETED_WEIGHT, "hide": HIDE_WEIGHT}
+    worth = weights(policy)
     alone: defaultdict[tuple[bool, str], list[float]] = defaultdict(list)
     for act in acts:
-        score = act.at + half_life_ms(policy) * math.log2(weights[act.kind])
+        score = act.at + half_life_ms(policy) * math.log2(worth[act.kind])
         for topic in act.topics:
             alone[act.kind == "hide", topic].append(score)
     return Taste(_merged(alone, policy, hides=False), _merged(alone, policy, hides=True))

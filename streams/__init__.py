@@ -25,7 +25,8 @@ Publishing:
 From the log into the feeds:
 
     feeds         the write side of the shards (feeds.lua: what a batch does to one)
-    reader        the read side of the shards: pages and snapshots
+    reader        the read side of the shards: feeds and snapshots
+    pages         what a page is made of, read in one call
     transport     one fetched stretch of one partition is one Faust event
     fences        where a worker stands: the shards' fences against the log
     dead_letters  what cannot be applied, and why

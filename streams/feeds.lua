@@ -19,6 +19,7 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     sent:{s}:<sender>          set   users of this shard to whom the sender shared by name
     actors:{s}:<kind>:<item>   zset  actor -> at, only while on; within the horizon
     direct:{s}:<item>          zset  user|sender -> 0, only while on; within the horizon
+    seen:{s}:<user>            zset  item -> 2 * at + completed, of the newest view; newest acts_kept
     hidden:{s}:<user>          zset  item -> 2 * at + off; newest acts_kept
     hiders:{s}:<item>          set   users of this shard who hide the item
     item:{s}:<item>            hash  author, topics, at; by:<author> -> topics of their post;
@@ -26,6 +27,7 @@ The shard functions: what a batch of rows does to one shard, atomically with the
                                      score; within the horizon
     trending:{s}               zset  item -> effective time under the trending half-life; horizon
     trending:{s}:<topic>       zset  the same of the items with that topic
+    fresh:{s}                  zset  item -> when it was posted; the newest FRESH_KEPT
     views:{s}:<half hour>      zset  item|user -> its strongest contribution; within the horizon
     young:{s}                  zset  kind|actor|item -> at: likes and shares of young accounts
     down:{s}                   set   items taken down, for ever
@@ -44,6 +46,7 @@ local HALF_HOUR = 1800000
 local FEW, FEW_IN_ALL = 4, 64  -- acts on an item, for each fan and in all, to look up singly
 local SLICE = 256   -- users or items in one slice of a job
 local SWEPT = 4     -- due keys looked at in one call, SLICE entries each
+local FRESH_KEPT = 500
 
 -- Libraries, set by `open`: a store may not have them yet while it loads this file.
 local floor, log, format, match, LN2
@@ -52,17 +55,32 @@ local floor, log, format, match, LN2
 -- id), policy, stream time - horizon, work done (a signal is 1), and which rare keys exist.
 local call, here, tag, policy, cut, work, exists
 
+-- The policy that the shard was filled with, in the numbers of a batch; nil for an empty shard.
+local function recorded()
+  local found, numbers = call('HGETALL', 'policy' .. here), {}
+  if #found == 0 then return nil end
+  for k = 1, #found, 2 do numbers[found[k]] = tonumber(found[k + 1]) end
+  local function bonus(weight) return floor(numbers.half_life_ms * log(weight) / LN2 + 0.5) end
+  local weights = { like = 'like_weight', share = 'share_weight', post = 'post_weight', direct = 'direct_weight' }
+  numbers.bonus = {}
+  for kind, weight in pairs(weights) do numbers.bonus[kind] = bonus(numbers[weight]) end
+  numbers.half_life, numbers.horizon = numbers.half_life_ms, numbers.horizon_ms
+  numbers.favor_bonus = bonus(numbers.favor)
+  return numbers
+end
+
 local function open(fence, numbers, at)
   floor, log, format, match, LN2 = math.floor, math.log, string.format, string.match, math.log(2)
-  call, work, policy, exists = redis.call, 0, numbers, {}
+  call, work, exists = redis.call, 0, {}
+  here = ':' .. match(fence, '{%d+}')
+  tag = here .. ':'
+  policy = numbers or recorded()
   if policy then
     policy.overflow = format('%d', -1 - policy.feed_size)
     policy.unseen = policy.half_life * log(2 * policy.half_life / LN2) / LN2
   end
-  here = ':' .. match(fence, '{%d+}')
-  tag = here .. ':'
   local time = math.max(at, tonumber(call('HGET', fence, 'time') or '0'))
-  cut = time - (policy or { horizon = call('HGET', 'policy' .. here, 'horizon_ms') or 0 }).horizon
+  cut = time - (policy and policy.horizon or 0)
   return time
 end
 
@@ -485,6 +503,11 @@ local function reauthor(item)
     call('HDEL', key, 'author', 'topics', 'at')
   end
   if not home then return end
+  if not author then
+    call('ZREM', 'fresh' .. here, item)
+  elseif call('ZADD', 'fresh' .. here, at, item) == 1 then
+    call('ZREMRANGEBYRANK', 'fresh' .. here, '0', digits(-1 - FRESH_KEPT))
+  end
   if was[1] and was[1] ~= author then recount(item, was[1], 1) end
   local score = call('HGET', key, 'score')
   for k, trending in ipairs(trending_of(was[2] or '')) do
@@ -615,7 +638,7 @@ end
 
 local function direct(row)
   local sender, user, item = row.who, row.other, row.item
-  if floor(row.register / 2) <= cut then return end
+  if not row.own or floor(row.register / 2) <= cut then return end
   local wrote, old, displaced =
     write_act('direct:' .. sender .. '|' .. user, policy.direct_kept, item, row.register)
   if not wrote then return end
@@ -635,15 +658,28 @@ local function direct(row)
   if displaced then take_back(sender, user, displaced.item) end
 end
 
+-- A view counts for the item at the item's home, and is remembered at the viewer's.
+
+local function see(user, item, register)
+  local key = 'seen' .. tag .. user
+  local wrote, _, only = write(key, policy.acts_kept, item, register)
+  if wrote and only then
+    call('ZADD', 'due' .. here, digits(floor(register / 2)), 'seen:' .. user)
+  end
+end
+
 local function view(row)
-  local half_hour = floor(row.register / 2 / HALF_HOUR)
-  local key, member = 'views' .. tag .. digits(half_hour), row.item .. '|' .. row.who
-  if row.register / 2 <= cut or is_down(row.item) then return end
+  local user, item, at = row.who, row.item, floor(row.register / 2)
+  if at <= cut then return end
+  if row.mine then see(user, item, row.register) end
+  if not row.own or is_down(item) then return end
+  local half_hour = floor(at / HALF_HOUR)
+  local key, member = 'views' .. tag .. digits(half_hour), item .. '|' .. user
   local before, contribution = tonumber(call('ZSCORE', key, member) or nil), tonumber(row.score)
   if before and before >= contribution then return end
   call('ZADD', key, row.score, member)
   call('ZADD', 'due' .. here, 'LT', digits((half_hour + 1) * HALF_HOUR), 'view:' .. digits(half_hour))
-  engage(row.item, 'view', row.who, before and 0 or 1, contribution, before)
+  engage(item, 'view', user, before and 0 or 1, contribution, before)
 end
 
 -- Circles.
@@ -749,6 +785,7 @@ local function take_down(row)
   if call('SADD', 'down' .. here, item) == 0 then return end
   exists.down = true
   unlist(item, call('HGET', 'item' .. tag .. item, 'topics'))
+  call('ZREM', 'fresh' .. here, item)
   call('DEL', 'item' .. tag .. item, 'direct' .. tag .. item)
   for _, kind in ipairs(KINDS) do call('DEL', 'actors' .. tag .. kind .. ':' .. item) end
   call('RPUSH', 'job' .. here, cmsgpack.pack({ what = 'down', item = item, cursor = '0' }))
@@ -825,7 +862,8 @@ run.erase = function(slice)
   for _, item in ipairs(call('ZRANGE', 'hidden' .. tag .. user, '0', '-1')) do
     call('SREM', 'hiders' .. tag .. item, user)
   end
-  call('DEL', 'feed' .. tag .. user, 'hidden' .. tag .. user, 'favoured' .. tag .. user)
+  call('DEL', 'feed' .. tag .. user, 'hidden' .. tag .. user, 'favoured' .. tag .. user, 'seen' .. tag .. user)
+  for _, kind in ipairs({ 'like', 'share', 'post', 'seen' }) do call('ZREM', 'due' .. here, kind .. ':' .. user) end
   call('SREM', 'favourites' .. here, user)
   call('HDEL', 'floor' .. here, user)
   call('ZREM', 'warm' .. here, user)
@@ -833,31 +871,37 @@ end
 
 -- Forgetting: what is older than stream time - horizon, a bounded piece in every call.
 
+local function forget_views(half_hour, limit)
+  local key = 'views' .. tag .. half_hour
+  local old = call('ZPOPMIN', key, limit)
+  for k = 1, #old, 2 do
+    local item, viewer = match(old[k], '^(.*)|(.*)$')
+    if not is_down(item) then engage(item, 'view', viewer, -1) end
+  end
+  return #old / 2, call('EXISTS', key) == 1 and (half_hour + 1) * HALF_HOUR
+end
+
+-- What else goes with a register that was on: of an act of `owner`, or of a share by name.
+local function forget_act(kind, owner, item, at)
+  if kind == 'direct' then
+    local sender, user = match(owner, '^(.*)|(.*)$')
+    call('ZREM', 'direct' .. tag .. item, user .. '|' .. sender)
+  elseif call('ZREM', 'actors' .. tag .. kind .. ':' .. item, owner) == 1 then
+    disengage(item, kind, owner, at)
+    if kind == 'post' then disown(owner, item) end
+  end
+end
+
+-- Forget some of what is due under a name; give how many, and when the next of it may be due.
 local function forget(name, limit)
   local kind, owner = match(name, '^(%l+):(.*)$')
-  local key = 'acts' .. tag .. name
-  if kind == 'view' then
-    key = 'views' .. tag .. owner
-    local old = call('ZPOPMIN', key, limit)
-    for k = 1, #old, 2 do
-      local item, viewer = match(old[k], '^(.*)|(.*)$')
-      if not is_down(item) then engage(item, 'view', viewer, -1) end
-    end
-    return #old / 2, call('EXISTS', key) == 1 and (owner + 1) * HALF_HOUR
-  end
+  if kind == 'view' then return forget_views(owner, limit) end
+  local key = kind == 'seen' and 'seen' .. tag .. owner or 'acts' .. tag .. name
   local old = call('ZRANGE', key, '-inf', digits(2 * cut + 1), 'BYSCORE', 'LIMIT', '0', limit, 'WITHSCORES')
   for k = 1, #old, 2 do
     local item, register = old[k], tonumber(old[k + 1])
     call('ZREM', key, item)
-    if register % 2 == 0 and kind == 'direct' then
-      local sender, user = match(owner, '^(.*)|(.*)$')
-      call('ZREM', 'direct' .. tag .. item, user .. '|' .. sender)
-    elseif register % 2 == 0 then
-      if call('ZREM', 'actors' .. tag .. kind .. ':' .. item, owner) == 1 then
-        disengage(item, kind, owner, register / 2)
-        if kind == 'post' then disown(owner, item) end
-      end
-    end
+    if kind ~= 'seen' and register % 2 == 0 then forget_act(kind, owner, item, register / 2) end
   end
   local oldest = call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
   return #old / 2, oldest and floor(oldest / 2)
@@ -895,8 +939,8 @@ local function refuse(batch, fence)
   end
 end
 
--- A row: kind, who, item, other (of a post: its topics), register (2 * at + off), score (digits), own
--- (this is the item's shard), young (the account).
+-- A row: kind, who, item, other (of a post: its topics), register (2 * at + off), score (digits),
+-- young (the account), own (this is the home of the item, or of a share's recipient), mine (of who).
 local ROWS = {
   like = act, share = act, post = act, direct = direct, view = view, hide = hide,
   friend = edge, follow = edge, block = edge, blocked = edge, mute = edge, favor = edge,
@@ -913,8 +957,8 @@ local function apply_rows(batch, position)
       if work >= policy.step and offset ~= last then return offset, applied end
       last = offset
       row.who, row.item, row.other = batch.who[n], batch.item[n], batch.other[n]
-      row.register, row.score, row.own = batch.register[n], batch.score[n], batch.own[n]
-      row.young = batch.young[n]
+      row.register, row.score, row.young = batch.register[n], batch.score[n], batch.young[n]
+      row.own, row.mine = batch.home[n] % 2 == 1, batch.home[n] >= 2
       local other = kind ~= 'post' and row.other or ''
       if not is_erased(row.who) and not is_erased(other) then ROWS[kind](row, kind) end
       applied = applied + 1
@@ -927,7 +971,7 @@ end
 apply(fence:{s}, batch): carry the rows of one batch into the shard; returns
 { offset the fence is at now, open job (0 or 1), rows applied, work done }.
 A batch (msgpack): source `<topic>:<partition>`, begin, next, from_start, log, at, policy, and the
-columns kind, who, item, other, register, score, young, own, offset. A call does about policy.step
+columns kind, who, item, other, register, score, young, home, offset. A call does about policy.step
 of work and then returns early: call again with the same batch, or its rest, until the offset is
 `next` and no job is open. A row may be met twice: its register makes the second time nothing.
 ]]
@@ -959,6 +1003,28 @@ local function go_on(keys, args)
   return drain() and 0 or 1
 end
 
+-- What readers ask for. None of it writes, so a replica may answer.
+
+-- The live proofs of (user, item), newest first. While a job is open an erased account may be among
+-- them, and an item that was taken down in a feed: both are left out.
+local function shown_proofs(user, item)
+  if is_barred(user, item) then return {} end
+  local proofs = proofs_of(user, item, acts_on(item))
+  if any('job') and any('erased') then
+    local kept = {}
+    for _, proof in ipairs(proofs) do
+      if not is_erased(proof[2]) then kept[#kept + 1] = proof end
+    end
+    proofs = kept
+  end
+  table.sort(proofs, function(a, b) return a[3] > b[3] end)
+  return proofs
+end
+
+local function newest(proofs, count)
+  return #proofs <= count and proofs or { unpack(proofs, 1, count) }
+end
+
 -- page(fence:{s}, user, limit[, proofs]): the top of a feed, best first, each entry with its newest
 -- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
 -- whose proofs are all gone (a job is taking it out) is left out.
@@ -967,14 +1033,189 @@ local function page(keys, args)
   local user, entries = args[1], {}
   local found = call('ZRANGE', 'feed' .. tag .. user, '0', args[2] - 1, 'REV', 'WITHSCORES')
   for k = 1, #found, 2 do
-    local proofs = is_barred(user, found[k]) and {} or proofs_of(user, found[k], acts_on(found[k]))
-    table.sort(proofs, function(a, b) return a[3] > b[3] end)
+    local proofs = shown_proofs(user, found[k])
     if #proofs > 0 then
-      local newest = { unpack(proofs, 1, math.min(#proofs, tonumber(args[3] or '3'))) }
-      entries[#entries + 1] = { found[k], found[k + 1], #proofs, newest }
+      entries[#entries + 1] =
+        { found[k], found[k + 1], #proofs, newest(proofs, tonumber(args[3] or '3')) }
     end
   end
   return entries
+end
+
+-- The candidates of a draw: each item once, in the order in which they are found.
+
+local SOCIAL, TRENDING, TASTE, FRESH = 1, 2, 4, 8   -- what brought a candidate
+
+local function collection()
+  local list, by_item = {}, {}
+  local function add(item, source)
+    local candidate = by_item[item]
+    if not candidate then
+      candidate = { item = item, sources = 0 }
+      by_item[item] = candidate
+      list[#list + 1] = candidate
+    end
+    if source > 0 and math.floor(candidate.sources / source) % 2 == 0 then
+      candidate.sources = candidate.sources + source
+    end
+    return candidate
+  end
+  return list, add
+end
+
+-- What tells the taste of the user: { kind, at, topics }, of each kind what is on among the newest.
+local function likings_of(user, count)
+  local likings = {}
+  local keys = {
+    like = 'acts' .. tag .. 'like:' .. user, share = 'acts' .. tag .. 'share:' .. user,
+    completed = 'seen' .. tag .. user, hide = 'hidden' .. tag .. user,
+  }
+  for kind, key in pairs(keys) do
+    local found = call('ZRANGE', key, '+inf', digits(2 * cut + 2), 'BYSCORE', 'REV',
+      'LIMIT', '0', count, 'WITHSCORES')
+    for k = 1, #found, 2 do
+      local register = tonumber(found[k + 1])
+      if (register % 2 == 1) == (kind == 'completed') then
+        local topics = call('HGET', 'item' .. tag .. found[k], 'topics')
+        if topics and topics ~= '' then likings[#likings + 1] = { kind, floor(register / 2), topics } end
+      end
+    end
+  end
+  return likings
+end
+
+-- The topics that the user likes most.
+local function favourite_topics(likings, wanted)
+  local strengths, topics, now = {}, {}, cut + policy.horizon
+  for _, liking in ipairs(likings) do
+    local sign = liking[1] == 'hide' and -1 or 1
+    local strength = sign * wanted.weights[liking[1]] * 2 ^ ((liking[2] - now) / wanted.taste_half_life)
+    for topic in string.gmatch(liking[3], '[^,]+') do
+      if not strengths[topic] then topics[#topics + 1] = topic end
+      strengths[topic] = (strengths[topic] or 0) + strength
+    end
+  end
+  table.sort(topics, function(a, b)
+    if strengths[a] == strengths[b] then return precedes(a, b) end
+    return strengths[a] > strengths[b]
+  end)
+  local liked = {}
+  for k = 1, math.min(wanted.topics, #topics) do
+    if strengths[topics[k]] > 0 then liked[#liked + 1] = topics[k] end
+  end
+  return liked
+end
+
+-- Those of `names` for which `test` holds of their score in a sorted set, or membership in a set.
+local function chosen(command, key, names, test)
+  local kept = {}
+  if #names == 0 or call('EXISTS', key) == 0 then return kept end
+  for k, score in ipairs(call(command, key, unpack(names))) do
+    if score and test(tonumber(score)) then kept[#kept + 1] = names[k] end
+  end
+  return kept
+end
+
+local function is_on(register) return register % 2 == 0 end
+local function is_recent(register) return register / 2 > cut end
+local function is_live(act) return is_on(act) and is_recent(act) end
+local function is_member(found) return found == 1 end
+
+local function gather(user, wanted, likings)
+  local list, add = collection()
+  local found = call('ZRANGE', 'feed' .. tag .. user, '0', '-1', 'REV', 'WITHSCORES')
+  for k = 1, #found, 2 do add(found[k], SOCIAL).social = tonumber(found[k + 1]) end
+  for _, item in ipairs(call('ZRANGE', 'trending' .. here, '0', wanted.trending - 1, 'REV')) do
+    add(item, TRENDING)
+  end
+  for _, topic in ipairs(favourite_topics(likings, wanted)) do
+    local key = 'trending' .. tag .. topic
+    for _, item in ipairs(call('ZRANGE', key, '0', wanted.per_topic - 1, 'REV')) do add(item, TASTE) end
+  end
+  for _, item in ipairs(call('ZRANGE', 'fresh' .. here, digits(wanted.before), '-inf', 'BYSCORE', 'REV',
+    'LIMIT', '0', wanted.fresh)) do
+    add(item, FRESH)
+  end
+  for _, item in ipairs(wanted.also) do add(item, 0) end
+  return list
+end
+
+-- All that is known of a candidate; nil where the circle alone brought it, and does no more.
+local function described(user, candidate, wanted)
+  local item = candidate.item
+  if is_down(item) then return nil end
+  local proofs = shown_proofs(user, item)
+  local social = candidate.social
+  if #proofs == 0 then
+    if social and candidate.sources == SOCIAL then return nil end
+    social = nil
+  elseif not social then
+    social = tonumber(score_of(user, item, acts_on(item)))
+    candidate.sources = candidate.sources + SOCIAL
+  end
+  local actors, total = {}, 0
+  for _, proof in ipairs(proofs) do
+    if not actors[proof[2]] then actors[proof[2]], total = true, total + 1 end
+  end
+  local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')
+  return {
+    item, candidate.sources, known[1] or '', known[2] or '', tonumber(known[3] or 0),
+    social or -math.huge, newest(proofs, wanted.proofs), total, tonumber(known[4] or -math.huge),
+    tonumber(known[7] or 0), tonumber(known[5] or 0), tonumber(known[6] or 0),
+  }
+end
+
+--[[
+draw(fence:{s}, user, wanted): all that a page of the user is made of, as of one moment (msgpack):
+{ stream time, is the user known here, likings { kind, at, topics }, accounts { in the circle,
+favoured, cut off } among authors and actors, items { seen, acted, hidden } among candidates,
+candidates { item, sources, author, topics, posted at, social score, proofs, number of actors,
+trending score, views, likes, shares } }.
+Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
+`fresh` (posted not after `before`); items to look at `also`; `proofs` of each; of a taste the
+number of `likings` of each kind, `weights` and `taste_half_life` (ms).
+]]
+local function draw(keys, args)
+  local time = open(keys[1], nil, 0)
+  local user, wanted = args[1], cmsgpack.unpack(args[2])
+  if not policy then return cmsgpack.pack({ time, {}, {}, {}, {}, {}, {}, {}, {} }) end
+  local likings, candidates, items = likings_of(user, wanted.likings), {}, {}
+  local accounts, named = {}, {}
+  local function name(account)
+    if account ~= '' and not named[account] then
+      named[account] = true
+      accounts[#accounts + 1] = account
+    end
+  end
+  for _, candidate in ipairs(gather(user, wanted, likings)) do
+    local all = described(user, candidate, wanted)
+    if all then
+      candidates[#candidates + 1], items[#items + 1] = all, all[1]
+      name(all[3])
+      for _, proof in ipairs(all[7]) do name(proof[2]) end
+    end
+  end
+  local apart, acted, favoured = {}, {}, {}
+  for _, kind in ipairs({ 'block', 'blocked', 'mute' }) do
+    for _, other in ipairs(chosen('ZMSCORE', 'edges' .. tag .. kind .. ':' .. user, accounts, is_on)) do
+      apart[#apart + 1] = other
+    end
+  end
+  for _, kind in ipairs(KINDS) do
+    for _, item in ipairs(chosen('ZMSCORE', 'acts' .. tag .. kind .. ':' .. user, items, is_live)) do
+      acted[#acted + 1] = item
+    end
+  end
+  return cmsgpack.pack({
+    time, likings,
+    chosen('SMISMEMBER', 'circle' .. tag .. user, accounts, is_member),
+    chosen('ZMSCORE', 'edges' .. tag .. 'favor:' .. user, accounts, is_on),
+    apart,
+    chosen('ZMSCORE', 'seen' .. tag .. user, items, is_recent),
+    acted,
+    chosen('ZMSCORE', 'hidden' .. tag .. user, items, is_on),
+    candidates,
+  })
 end
 
 -- snapshot(fence:{s}, user...): what an audit compares, all of one moment:
@@ -991,4 +1232,5 @@ end
 redis.register_function('likewave_1_apply', apply)
 redis.register_function('likewave_1_drain', go_on)
 redis.register_function { function_name = 'likewave_1_page', callback = page, flags = { 'no-writes' } }
+redis.register_function { function_name = 'likewave_1_draw', callback = draw, flags = { 'no-writes' } }
 redis.register_function { function_name = 'likewave_1_snapshot', callback = snapshot, flags = { 'no-writes' } }

@@ -82,11 +82,11 @@ class Shards:
         while await self._call(shard, "drain", policy):
             pass
 
-    async def _apply(self, shard: int, rows: Rows, own: list[bool], span: Span, at: int) -> int:
+    async def _apply(self, shard: int, rows: Rows, home: list[int], span: Span, at: int) -> int:
         first, total, position, busy = 0, 0, -1, 1
         while position < span.next or busy:
             last = _between_records(rows, first + self._rows[shard])
-            piece = self._encode(rows, own, slice(first, last), span, at)
+            piece = self._encode(rows, home, slice(first, last), span, at)
             position, busy, applied, work = await self._call(shard, "apply", piece)
             total += work
             self._pace(shard, applied, asked=last - first)
@@ -98,7 +98,7 @@ class Shards:
         wanted = 2 * asked if applied == asked else applied + FEWEST_ROWS
         self._rows[shard] = min(max(wanted, FEWEST_ROWS), MOST_ROWS)
 
-    def _encode(self, rows: Rows, own: list[bool], piece: slice, span: Span, at: int) -> bytes:
+    def _encode(self, rows: Rows, home: list[int], piece: slice, span: Span, at: int) -> bytes:
         upto = span.next if piece.stop == len(rows) else rows.offset[piece.stop]
         columns = {column.name: getattr(rows, column.name)[piece] for column in fields(Rows)}
         return msgspec.msgpack.encode(
@@ -110,7 +110,7 @@ class Shards:
                 "log": span.log,
                 "at": at,
                 "policy": self._policy,
-                "own": own[piece],
+                "home": home[piece],
                 **columns,
             }
         )

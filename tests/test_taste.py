@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 POLICY = Policy()
 HALF_LIFE = half_life_ms(POLICY)
-KINDS = ["like", "share", "direct", "completed", "hide"]
+KINDS = ["like", "share", "completed", "hide"]
 
 likings = st.builds(
     Liking,

@@ -1,0 +1,154 @@
+"""What a page is made of, read from the store in one call: who looks, and what could be shown.
+
+    store ──> draw: viewer, candidates ──> models.ranking: the page
+
+A draw is one moment of the viewer's shard. What trends and what was just posted is looked for
+there, so with several shards it is of the items at home with the viewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from models import taste as tastes
+from models.candidate import Candidate, Counters, Source, Viewer
+from models.routing import shard_of
+from models.view import Proof  # noqa: TC001 - msgspec reads it
+from streams.reader import fence_key
+from streams.store import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.policy import Policy
+    from streams.settings import Settings
+    from streams.store import Store
+
+# How many candidates each source brings, beyond the feed.
+SOURCES = {"trending": 50, "topics": 5, "per_topic": 10, "fresh": 20}
+PROOFS = 3  # of each candidate
+END_OF_TIME = 2**52
+BITS = {Source.SOCIAL: 1, Source.TRENDING: 2, Source.TASTE: 4, Source.FRESH: 8}
+JOINED = [
+    frozenset(source for source, bit in BITS.items() if bits & bit)
+    for bits in range(2 * max(BITS.values()))
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Who looks and what could be shown to them, as of one moment; scores are effective times."""
+
+    viewer: Viewer
+    candidates: list[Candidate]
+    stream_time: int  # Unix ms
+
+
+class _Drawn(msgspec.Struct, array_like=True, frozen=True):
+    """One candidate, as the shard functions give it."""
+
+    item: str
+    sources: int
+    author: str
+    topics: str
+    posted_at: int
+    social: float
+    proofs: tuple[Proof, ...]
+    actors_total: int
+    trending: float
+    views: int
+    likes: int
+    shares: int
+
+
+class _Reply(msgspec.Struct, array_like=True, frozen=True):
+    stream_time: int
+    likings: list[tuple[str, int, str]]
+    circle: frozenset[str]
+    favoured: frozenset[str]
+    blocked: frozenset[str]
+    seen: frozenset[str]
+    acted: frozenset[str]
+    hidden: frozenset[str]
+    candidates: list[_Drawn]
+
+
+_decoder = msgspec.msgpack.Decoder(_Reply)
+
+
+async def draw(  # noqa: PLR0913 - each a different thing that one call asks for
+    store: Store,
+    settings: Settings,
+    user: str,
+    *,
+    proofs: int = PROOFS,
+    before: int | None = None,
+    also: Sequence[str] = (),
+) -> Draw:
+    """Read what a page of `user` is made of.
+
+    Of each candidate the newest `proofs` are given. Fresh items are those posted at or `before` a
+    moment (Unix ms), so that further pages see the same. `also` names items to look at whether or
+    not anything brings them.
+    """
+    shard = shard_of(user, settings.shards)
+    wanted = {
+        **SOURCES,
+        "weights": tastes.weights(settings.policy),
+        "taste_half_life": tastes.half_life_ms(settings.policy),
+        "likings": tastes.LIKINGS_KEPT,
+        "proofs": proofs,
+        "before": END_OF_TIME if before is None else before,
+        "also": also,
+    }
+    blob: Any = await store.execute_command(  # type: ignore[no-untyped-call] - redis-py
+        "FCALL_RO",
+        f"likewave_{SCHEMA}_draw",
+        1,
+        fence_key(shard),
+        user,
+        msgspec.msgpack.encode(wanted),
+        NEVER_DECODE=True,
+    )
+    reply = _decoder.decode(blob)
+    return Draw(
+        viewer=_viewer(reply, user, settings.policy),
+        candidates=[_candidate(one, shard, settings.shards) for one in reply.candidates],
+        stream_time=reply.stream_time,
+    )
+
+
+def _viewer(reply: _Reply, user: str, policy: Policy) -> Viewer:
+    likings = [
+        tastes.Liking(kind, at, tuple(topics.split(","))) for kind, at, topics in reply.likings
+    ]
+    return Viewer(
+        user=user,
+        circle=reply.circle,
+        favoured=reply.favoured,
+        taste=tastes.taste(likings, policy),
+        seen=reply.seen,
+        acted=reply.acted,
+        hidden=reply.hidden,
+        blocked=reply.blocked,
+    )
+
+
+def _candidate(one: _Drawn, shard: int, shards: int) -> Candidate:
+    """Make a candidate; an item at home elsewhere is counted there, so nothing is known of it."""
+    at_home = shards == 1 or shard_of(one.item, shards) == shard
+    return Candidate(
+        item=one.item,
+        sources=JOINED[one.sources],
+        author=one.author or None,
+        topics=tuple(one.topics.split(",")) if one.topics else (),
+        posted_at=one.posted_at or None,
+        social=one.social,
+        proofs=one.proofs,
+        actors_total=one.actors_total,
+        trending=one.trending,
+        counters=Counters(one.views, one.likes, one.shares) if at_home else None,
+    )
