@@ -77,9 +77,7 @@ def test_kinds_weigh_as_acts_do_and_a_view_to_the_end_half_a_like() -> None:
     """Sharing says more than liking, liking more than watching."""
     acts = [Liking(kind, NOON, (kind,)) for kind in KINDS[:-1]]
 
-    assert of(*acts) == pytest.approx(
-        {"direct": 4 / 5, "share": 2 / 5, "like": 1 / 5, "completed": 0.5 / 5}
-    )
+    assert of(*acts) == pytest.approx({"share": 2 / 3, "like": 1 / 3, "completed": 0.5 / 3})
 
 
 def test_a_taste_keeps_the_strongest_topics() -> None:
