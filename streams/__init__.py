@@ -34,6 +34,11 @@ From the log into the feeds:
     watchdog      ends a worker whose shards fell behind or no longer move
     worker        one worker, from checks to a clean or a loud end
 
+Pages for users:
+
+    page_policies the page policies of this moment: the policy file, looked at again and again
+    exposures     how many pages each group of an experiment was shown
+
 Held against the definition:
 
     history       the log, read on its own account

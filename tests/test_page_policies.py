@@ -1,0 +1,168 @@
+"""A policy file is checked as a whole at the start, and followed while a process runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from models.errors import PolicyError
+from models.experiment import Experiment, PagePolicies
+from models.page_policy import PagePolicy
+from models.policy import HOUR, Policy
+from streams.page_policies import LivePolicies
+from streams.policy_file import read_policies
+from streams.settings import Settings, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TWO = "[page]\nper_actor = 2\n"
+TRIED = TWO + '[experiment]\nname = "taste"\nshare = 0.5\n[experiment.page]\ntaste_weight = 2\n'
+
+
+class Hand:
+    """A clock that a test moves by hand (seconds)."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """Read it."""
+        return self.seconds
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Give a policy file."""
+    path = tmp_path / "policy.toml"
+    path.write_text(TWO)
+    return path
+
+
+class Follower:
+    """A process that asks for the policies once a second."""
+
+    def __init__(self, file: Path) -> None:
+        self._clock = Hand()
+        self._live = LivePolicies(Settings(policy_file=file), self._clock)
+
+    def look(self) -> PagePolicies:
+        """Ask a second later."""
+        self._clock.seconds += 1
+        return self._live.current()
+
+    def hear(self, times: int = 1) -> list[str]:
+        """Ask `times`, and give what is said meanwhile."""
+        with capture_logs() as said:
+            for _ in range(times):
+                self.look()
+        return [one["log_level"] + ": " + one.get("reason", one["event"]) for one in said]
+
+
+class TestFile:
+    """What a policy file may say."""
+
+    def test_it_has_the_numbers_of_feeds_of_pages_and_of_an_experiment(self, file: Path) -> None:
+        """Each has its place, and what is left out is as by default, or as in control."""
+        file.write_text('half_life = "3h"\n' + TRIED)
+        found = read_policies(file)
+
+        control = PagePolicy(per_actor=2)
+        treatment = PagePolicy(per_actor=2, taste_weight=2)
+        assert found.feeds == Policy(half_life_ms=3 * HOUR)
+        assert found.pages == PagePolicies(control, Experiment("taste", 0.5, treatment))
+
+    def test_the_settings_take_the_numbers_of_feeds(self, file: Path) -> None:
+        """The tables of pages are none of theirs."""
+        file.write_text('half_life = "3h"\n' + TRIED)
+
+        assert load(policy_file=file).policy == Policy(half_life_ms=3 * HOUR)
+
+    @pytest.mark.parametrize(
+        ("text", "complaint"),
+        [
+            ("[page]\nper_actor = 0", "[page] per_actor is 0: give a whole number from 1 to 100"),
+            ("[page]\nhalf_life = '3h'", "[page] half_life is a number of feeds: write it above"),
+            ("page = 3", "page is 3: give one table [page]"),
+            ("[pages]\nper_actor = 2", "[pages] is no table of a policy: [page], [experiment]"),
+            ("per_actor = 2", "per_actor is not a policy number: one of half_life, "),
+            ("[experiment]\nname = 'a'", "[experiment] an experiment has a name, a share, and a"),
+            ("[[experiment]]\nname = 'a'", "give one table [experiment]"),
+            (TRIED + "per_actor = 'two'", "[experiment.page] per_actor is 'two': give a whole"),
+            ("[page", "Expected ']' at the end of a table declaration"),
+        ],
+    )
+    def test_a_mistake_is_told_with_its_place(self, file: Path, text: str, complaint: str) -> None:
+        """File, table and field are named, and what may stand there."""
+        file.write_text(text)
+
+        with pytest.raises(PolicyError) as refusal:
+            load(policy_file=file)
+        assert str(refusal.value).startswith(f"{file}: ")
+        assert complaint in str(refusal.value)
+
+
+class TestReload:
+    """What a running process makes of a change."""
+
+    def test_a_change_is_seen_within_a_second(self, file: Path) -> None:
+        """Without a restart, by the clock on the wall."""
+        live = LivePolicies(Settings(policy_file=file))
+        assert live.current().control == PagePolicy(per_actor=2)
+
+        file.write_text(TRIED)
+        written = time.monotonic()
+        while live.current().experiment is None:
+            time.sleep(0.01)
+            assert time.monotonic() - written < 1
+
+        assert live.current() == read_policies(file).pages
+
+    def test_a_file_put_in_place_of_another_is_seen(self, file: Path) -> None:
+        """As editors and ConfigMaps do it: even where size and time are those of the old one."""
+        follower = Follower(file)
+        other = file.with_suffix(".new")
+        other.write_text("[page]\nper_actor = 4\n")
+        os.utime(other, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+        other.replace(file)
+
+        assert follower.look().control == PagePolicy(per_actor=4)
+
+    @pytest.mark.parametrize("broken", ["[page]\nper_actor = 0", "[page", "", None])
+    def test_a_broken_file_keeps_the_last_good_policies(
+        self, file: Path, broken: str | None
+    ) -> None:
+        """It is told once, with the file, and once more when it is mended; None: it is gone."""
+        file.write_text(TRIED)
+        follower = Follower(file)
+        good = follower.look()
+
+        file.unlink() if broken is None else file.write_text(broken)
+        said = follower.hear(times=3)
+        assert follower.look() == good
+        assert len(said) == 1
+        assert said[0].startswith(f"warning: {file}: ")
+
+        file.write_text(TWO)
+        assert follower.hear(times=3) == ["info: policy file mended"]
+        assert follower.look().control == PagePolicy(per_actor=2)
+
+    def test_the_numbers_of_feeds_stay(self, file: Path) -> None:
+        """A change of theirs is told with what it would take; that of a page beside it counts."""
+        follower = Follower(file)
+        file.write_text('half_life = "3h"\n[page]\nper_actor = 5\n')
+        (said,) = follower.hear(times=3)
+
+        assert said.startswith(
+            f"warning: {file}: half_life_ms 21600000 -> 10800000: part of stored scores, so the "
+            "old numbers stay; to change them is a rebuild: "
+        )
+        assert follower.look().control == PagePolicy(per_actor=5)
+
+    def test_without_a_file_the_numbers_are_the_defaults(self) -> None:
+        """And there are no groups."""
+        assert LivePolicies(Settings()).current() == PagePolicies()
