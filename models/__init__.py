@@ -29,5 +29,6 @@ In import order; a module imports only what stands above it:
     ranking      the page: what a viewer is shown, in which order
     explanation  why an item stands where it does, or is on no page: every number
     cursor       paging over a live feed
+    paging       one page after another: what is shown, what waits, what is new
     experiment   two page policies side by side
 """

@@ -40,7 +40,8 @@ class Candidate:
     """One item that could be on a page, and all that is known of it; scores are effective times.
 
     `proofs` are the newest acts of the viewer's circle, newest first; `actors_total` counts the
-    accounts behind all of them, where not all are listed.
+    accounts behind all of them, where not all are listed. One without `sources` is on no page: it
+    is there to be explained.
     """
 
     item: str
@@ -89,4 +90,5 @@ REFUSALS: dict[str, Callable[[Candidate, Viewer, PagePolicy], bool]] = {
     "acted": lambda candidate, viewer, _: candidate.item in viewer.acted,
     "seen": lambda candidate, viewer, _: candidate.item in viewer.seen,
     "threshold": lambda candidate, _, policy: is_too_lonely(candidate, policy),
+    "brought": lambda candidate, *_: not candidate.sources,
 }

@@ -2,7 +2,7 @@
 
 The strengths of the contributions add up to that of the item; the parts make its value, and values
 the order. Of what a viewer may not know nothing is told: an item whose author is cut off from them
-is explained as one that does not exist.
+is explained as one that does not exist, and so is whatever nothing brings to them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ WORDS = {
     "acted": "liked or shared it already",
     "seen": "saw it already",
     "threshold": "has too few friends who acted on it",
+    "brought": "has a feed of stronger items",
 }
 
 
@@ -72,14 +73,18 @@ class Explanation:
     page: int | None = None
 
 
-def explain(
+def explain(  # noqa: PLR0913 - what a page is made of, and the item
     item: str,
     candidates: Iterable[Candidate],
     viewer: Viewer,
     policy: PagePolicy,
     present: Present,
+    *,
+    listed: int | None = None,
 ) -> Explanation:
     """Say why `item` is where it is on the pages that `candidates` make, or why it is on none.
+
+    The candidates may have more proofs than those of a page: it was made with the newest `listed`.
 
     >>> from models.candidate import Candidate, Viewer
     >>> from models.page_policy import PagePolicy
@@ -97,13 +102,16 @@ def explain(
     >>> explain("song", [song], Viewer(user="ann", seen={"song"}), PagePolicy(), present).verdict
     'not shown: ann saw it already'
     """
-    table = tabulated(candidates, viewer, policy, present)
-    for index, candidate in enumerate(table.candidates):
-        if candidate.item == item:
-            explained = _shown(table, item) or _refused(table, index)
-            return replace(explained, evidence=evidence(candidate, table, present))
-    verdict = f"not shown: nothing brings it to {viewer.user}"
-    return Explanation(item=item, version=policy.version, verdict=verdict)
+    whole = {candidate.item: candidate for candidate in candidates}
+    paged = [replace(one, proofs=one.proofs[:listed]) for one in whole.values()]
+    table = tabulated(paged, viewer, policy, present)
+    index = next((k for k, one in enumerate(table.candidates) if one.item == item), None)
+    if index is None or _is_nobodys(table.candidates[index], table):
+        verdict = f"not shown: nothing brings it to {viewer.user}"
+        return Explanation(item=item, version=policy.version, verdict=verdict)
+    failed = _failed(table.candidates[index], table)
+    explained = _refused(table, index, failed) if failed else _shown(table, item)
+    return replace(explained, evidence=evidence(whole[item], table, present))
 
 
 def evidence(candidate: Candidate, table: Table, present: Present) -> Evidence:
@@ -133,34 +141,45 @@ def _contributions(
         yield Contribution(OTHERS, "acts", None, None, rest)
 
 
-def _shown(table: Table, item: str) -> Explanation | None:
+def _shown(table: Table, item: str) -> Explanation:
     """Find the page that shows `item`."""
-    for number, page in enumerate(pages(table), 1):
-        for ranked in page:
-            if ranked.item == item:
-                why = ", ".join(ranked.reasons)
-                return Explanation(
-                    item=item,
-                    version=table.policy.version,
-                    verdict=f"page {number}, place {ranked.places['page']}: {why}",
-                    filters=dict.fromkeys(REFUSALS, True),
-                    parts=ranked.parts,
-                    places=ranked.places,
-                    page=number,
-                )
-    return None
-
-
-def _refused(table: Table, index: int) -> Explanation:
-    """Say which filters keep a candidate from being shown."""
-    candidate, viewer, policy = table.candidates[index], table.viewer, table.policy
-    filters = {name: not refuses(candidate, viewer, policy) for name, refuses in REFUSALS.items()}
-    why = [WORDS[name] for name, passed in filters.items() if not passed]
+    number, ranked = next(
+        (number, ranked)
+        for number, page in enumerate(pages(table), 1)
+        for ranked in page
+        if ranked.item == item
+    )
     return Explanation(
-        item=candidate.item,
-        version=policy.version,
-        verdict=f"not shown: {viewer.user} {', '.join(why)}",
-        filters=filters,
+        item=item,
+        version=table.policy.version,
+        verdict=f"page {number}, place {ranked.places['page']}: {', '.join(ranked.reasons)}",
+        filters=dict.fromkeys(REFUSALS, True),
+        parts=ranked.parts,
+        places=ranked.places,
+        page=number,
+    )
+
+
+def _is_nobodys(candidate: Candidate, table: Table) -> bool:
+    """Tell whether neither the circle nor the viewer has anything to do with a candidate."""
+    return not candidate.proofs and _failed(candidate, table) == ["brought"]
+
+
+def _failed(candidate: Candidate, table: Table) -> list[str]:
+    """Name the filters that keep a candidate from being shown."""
+    return [
+        name for name, refuses in REFUSALS.items() if refuses(candidate, table.viewer, table.policy)
+    ]
+
+
+def _refused(table: Table, index: int, failed: list[str]) -> Explanation:
+    """Say what keeps a candidate from being shown, first of all what the viewer did."""
+    why = [WORDS[name] for name in failed if name != "brought"] or [WORDS["brought"]]
+    return Explanation(
+        item=table.candidates[index].item,
+        version=table.policy.version,
+        verdict=f"not shown: {table.viewer.user} {', '.join(why)}",
+        filters={name: name not in failed for name in REFUSALS},
         parts=table.blend.parts(index),
         places={**stand(table, welcome(table)).places(index), "page": None},
     )

@@ -126,9 +126,12 @@ def tabulated(
     return Table(ordered, viewer, policy, affinities, parts)
 
 
-def pages(table: Table) -> Iterator[list[Ranked]]:
-    """Make page after page, until all is shown that passes the filters; none is empty."""
-    left = welcome(table)
+def pages(table: Table, among: Indexes | None = None) -> Iterator[list[Ranked]]:
+    """Make page after page, until all is shown that passes the filters; none is empty.
+
+    With `among`, which must pass them, only these are shown.
+    """
+    left = welcome(table) if among is None else among
     while left.size:
         standings = stand(table, left)
         best_first = standings.best_first.tolist()

@@ -36,8 +36,9 @@ From the log into the feeds:
 
 Pages for users:
 
-    page_policies the page policies of this moment: the policy file, looked at again and again
+    page_policies  the page policies of this moment: the policy file, looked at again and again
     exposures     how many pages each group of an experiment was shown
+    pager         pages for users, one after another, and why an item is on one
 
 Held against the definition:
 

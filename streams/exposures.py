@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from redis.exceptions import RedisError
@@ -39,7 +39,7 @@ class Exposed(NamedTuple):
 
 
 class Exposures:
-    """A context that counts pages, and leaves when all is written."""
+    """Counts pages, until closed."""
 
     def __init__(self, store: Store, shards: int) -> None:
         self._store = store
@@ -47,16 +47,6 @@ class Exposures:
         self._counts: Counter[tuple[int, str]] = Counter()  # of shard and field, not yet written
         self._closing = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Write what is left."""
-        self._closing.set()
-        if self._writing is not None:
-            await self._writing
 
     def count(self, user: str, policies: PagePolicies) -> None:
         """Count a page of `user`, where `policies` try something."""
@@ -67,6 +57,12 @@ class Exposures:
         self._counts[shard_of(user, self._shards), field] += 1
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_on())
+
+    async def close(self) -> None:
+        """Write what is left."""
+        self._closing.set()
+        if self._writing is not None:
+            await self._writing
 
     async def _write_on(self) -> None:
         """Write once a second for as long as there is something to write."""

@@ -1,0 +1,104 @@
+"""Pages for users: the draw of a moment, ranked under the policy of the user's group, and turned.
+
+draw (one call of the store) ──> ranking ──> page, cursor, "n new"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from models import cursor as cursors
+from models.explanation import explain
+from models.paging import turn
+from models.present import Present
+from models.ranking import tabulated
+from streams.exposures import Exposures
+from streams.pages import PROOFS, draw
+
+if TYPE_CHECKING:
+    from models.experiment import Variant
+    from models.explanation import Explanation
+    from models.ranking import Ranked
+    from streams.page_policies import LivePolicies
+    from streams.pages import Draw
+    from streams.settings import Settings
+    from streams.store import Store
+
+ALL_PROOFS = 100_000  # more than a circle of 5,000 can have on one item
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one user is shown, and under which numbers."""
+
+    items: list[Ranked]
+    cursor: str | None  # of the next page; None at the end
+    new_count: int  # items that came since the first page, and will be on a new first one
+    version: str  # of the page policy
+    variant: Variant | None  # the user's group, where an experiment runs
+
+
+class Pager:
+    """A context that makes pages from `store`, and counts those shown in an experiment."""
+
+    def __init__(self, store: Store, settings: Settings, policies: LivePolicies) -> None:
+        self._store = store
+        self._settings = settings
+        self._policies = policies
+        self._exposures = Exposures(store, settings.shards)
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Write the counts that are left."""
+        await self._exposures.close()
+
+    async def page(
+        self, user: str, *, now: int, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Make the first page of `user` at `now` (Unix ms), or the one that `cursor` names.
+
+        It has at most `limit` items, or as many as the policy says. It is empty only where nothing
+        may be shown, or nothing is left of what was there at the first page. Raises CursorError.
+        """
+        begun = None if cursor is None else cursors.decode(cursor)
+        policies = self._policies.current()
+        policy = policies.policy_for(user)
+        sized = policy if limit is None else replace(policy, page_size=limit)
+        before = None if begun is None else begun.at
+        drawn = await draw(self._store, self._settings, user, before=before)
+        table = tabulated(drawn.candidates, drawn.viewer, sized, self._present(now))
+        turned = turn(table, begun, drawn.stream_time)
+        self._exposures.count(user, policies)
+        return Page(
+            items=turned.page,
+            cursor=None if turned.cursor is None else cursors.encode(turned.cursor),
+            new_count=turned.new_count,
+            version=policy.version,
+            variant=policies.variant(user),
+        )
+
+    async def explain(self, user: str, item: str, *, now: int) -> Explanation:
+        """Say why `item` is where it is on the pages of `user` at `now` (Unix ms), or on none."""
+        policy = self._policies.current().policy_for(user)
+        drawn = await self._draw_all(user, item)
+        present = self._present(now)
+        return explain(item, drawn.candidates, drawn.viewer, policy, present, listed=PROOFS)
+
+    async def _draw_all(self, user: str, item: str) -> Draw:
+        """Draw with all proofs, and with `item`: without sources, where nothing brings it."""
+        drawn = await draw(self._store, self._settings, user, proofs=ALL_PROOFS)
+        if any(one.item == item for one in drawn.candidates):
+            return drawn
+        wider = await draw(self._store, self._settings, user, proofs=ALL_PROOFS, also=[item])
+        found = [
+            replace(one, sources=frozenset()) if one.item == item else one
+            for one in wider.candidates
+        ]
+        return replace(wider, candidates=found)
+
+    def _present(self, now: int) -> Present:
+        return Present(self._settings.policy, now)
