@@ -1,19 +1,25 @@
 """One number for what speaks for an item: the circle, everybody, and the viewer's taste.
 
-    value = (social + trending + taste) * circle * author
+    value = (social + trending + recent + taste) * circle * author
 
-    social    weight * log2(1 + strength)      strength: likes of this moment; 1 like now = 1
-    trending  weight * log2(1 + strength)      under the half-life of trending
-    taste     weight * affinity                -1 … 1, the mean over the item's topics
+    social    log2(1 + friends)            friends: weight * strength of the circle's acts
+    trending  log2(1 + friends + crowd)    less social: what everybody's acts add to it;
+                                           crowd: weight * strength, at most `trending_most`
+    recent    weight * 2^(-32 * age)       of the circle's newest act; age in half-lives of a feed
+    taste     weight * affinity            -1 … 1, the mean over the item's topics
     circle    1, or a discount where neither an act nor the author is of the viewer's circle
     author    1 for an author's best item on a page, less for each further one
 
-Logarithms make the sources comparable: a thousandfold crowd counts ten times a single like, so what
-everybody likes does not drown what a friend likes.
+A strength counts likes of this moment, under the half-life of feeds or of trending. Friends and
+crowd add up before the logarithm, each at its weight: so the best of both comes first, whether a
+circle is lively or not. However large the crowd, what trends most counts as `trending_most` acts of
+friends, and the rest in proportion: a viral item does not drown what friends like. And since a feed
+forgets slowly, `recent` lets what a friend did a moment ago come up at once.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
     from models.page_policy import PagePolicy
     from models.present import Present
 
+RECENT = 32  # an act is a moment ago for a 32nd of a feed's half-life: 11 minutes of 6 hours
+
 
 @dataclass(frozen=True, slots=True)
 class Blend:
@@ -36,13 +44,14 @@ class Blend:
 
     social: Numbers
     trending: Numbers
+    recent: Numbers
     taste: Numbers
     circle: Numbers
 
     @property
     def total(self) -> Numbers:
         """Add what speaks for each candidate."""
-        return self.social + self.trending + self.taste
+        return self.social + self.trending + self.recent + self.taste
 
     @property
     def value(self) -> Numbers:
@@ -54,6 +63,7 @@ class Blend:
         return {
             "social": float(self.social[index]),
             "trending": float(self.trending[index]),
+            "recent": float(self.recent[index]),
             "taste": float(self.taste[index]),
             "circle": float(self.circle[index]),
         }
@@ -67,29 +77,56 @@ def blend(
     affinities: Mapping[str, float],
 ) -> Blend:
     """Find the parts of the value of each candidate."""
-    stored = present.policy
     near = [bool(one.proofs) or one.author in viewer.circle for one in candidates]
     liking = np.array([taste.affinity(one.topics, affinities) for one in candidates])
-    social = logarithmic([one.social for one in candidates], present.now, stored.half_life_ms)
-    trending = logarithmic(
-        [one.trending for one in candidates], present.now, stored.trending_half_life_ms
-    )
+    friends = _doublings([one.social for one in candidates], present, present.policy.half_life_ms)
+    social = np.logaddexp2(0.0, friends + _log2(policy.social_weight))
+    trending = np.logaddexp2(social, _crowd(candidates, policy, present)) - social
     return Blend(
-        social=policy.social_weight * social,
-        trending=policy.trending_weight * trending,
+        social=social,
+        trending=trending,
+        recent=policy.recent_weight * recency(candidates, present),
         taste=policy.taste_weight * liking,
         circle=np.where(near, 1.0, policy.out_of_circle),
     )
 
 
-def logarithmic(scores: Sequence[float], now: int, half_life_ms: int) -> Numbers:
-    """Turn effective times (Unix ms, -inf for none) into log2(1 + strength).
+def _crowd(candidates: Sequence[Candidate], policy: PagePolicy, present: Present) -> Numbers:
+    """Find what everybody's acts are worth, as log2 of acts of friends."""
+    scores = [one.trending for one in candidates]
+    crowd = _doublings(scores, present, present.policy.trending_half_life_ms)
+    most = crowd.max(initial=-np.inf)
+    capped = _log2(policy.trending_most) - most if most > -np.inf else np.inf
+    return crowd + min(_log2(policy.trending_weight), capped)
 
-    >>> logarithmic([1_000, 1_600, 2_200, float("-inf")], 1_000, 600).round(3)
-    array([1.   , 1.585, 2.322, 0.   ])
+
+def recency(candidates: Sequence[Candidate], present: Present) -> Numbers:
+    """Rate how new the newest act of the circle is: 1 for this moment, 0 for none.
+
+    >>> from models.candidate import Candidate
+    >>> from models.policy import HOUR, Policy
+    >>> from models.present import Present
+    >>> from models.view import Proof
+    >>> now = 1_790_000_000_000
+    >>> liked = [Candidate(item="song", proofs=(Proof("like", "bob", now - HOUR * k // 16),))
+    ...          for k in (0, 3, 6)]
+    >>> recency([*liked, Candidate(item="film")], Present(Policy(), now))
+    array([1.  , 0.5 , 0.25, 0.  ])
     """
-    doublings: Numbers = (np.array(scores, dtype=np.float64) - now) / half_life_ms
-    return np.logaddexp2(0.0, doublings)
+    newest = [float(one.proofs[0].at) if one.proofs else -np.inf for one in candidates]
+    age = -_doublings(newest, present, present.policy.half_life_ms)
+    recent: Numbers = np.exp2(-RECENT * np.maximum(age, 0.0))
+    return recent
+
+
+def _doublings(scores: Sequence[float], present: Present, half_life_ms: int) -> Numbers:
+    """Take effective times (Unix ms, -inf for none) as log2 of strengths."""
+    doublings: Numbers = (np.array(scores, dtype=np.float64) - present.now) / half_life_ms
+    return doublings
+
+
+def _log2(weight: float) -> float:
+    return math.log2(weight) if weight else -math.inf
 
 
 def discounted(value: Numbers, factor: Numbers) -> Numbers:

@@ -4,8 +4,8 @@ Unlike the policy of feeds, none of them is part of a stored score: they may cha
 and two sets of them may be in use side by side. So each has a version, which every explanation
 names.
 
-Author diversity and the discount out of circle are those of X's home timeline
-(https://github.com/xai-org/x-algorithm, home-mixer/scorers): decay .5, floor .25, factor .75.
+Author diversity is that of X's home timeline (https://github.com/xai-org/x-algorithm,
+home-mixer/scorers): decay .5, floor .25. The weights were tuned with `likewave evaluate`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PagePolicy:
     Sizes are items, shares and factors are between 0 and 1.
 
     >>> PagePolicy().version, PagePolicy(per_actor=2).version
-    ('0dde9312', 'e5770268')
+    ('fe5c76f6', '4afe82cf')
     >>> PagePolicy(author_floor=0)
     Traceback (most recent call last):
     ...
@@ -42,6 +42,8 @@ class PagePolicy:
         "page_size": (1, 100),
         "social_weight": (0, 1_000),
         "trending_weight": (0, 1_000),
+        "trending_most": (0.01, 1_000_000),
+        "recent_weight": (0, 1_000),
         "taste_weight": (0, 1_000),
         "out_of_circle": (0.01, 1),
         "author_decay": (0, 1),
@@ -53,10 +55,12 @@ class PagePolicy:
     }
 
     page_size: int = 20
-    social_weight: float = 1.0  # of what the circle did
-    trending_weight: float = 0.3  # of what everybody does
+    social_weight: float = 1.0  # of an act of the circle
+    trending_weight: float = 0.1  # of an act of anybody …
+    trending_most: float = 8.0  # … but what trends most counts at most as so many acts of friends
+    recent_weight: float = 1.0  # of the circle's having acted just now
     taste_weight: float = 0.5  # of what the viewer likes
-    out_of_circle: float = 0.75  # what an item keeps with which the circle has nothing to do
+    out_of_circle: float = 0.9  # what an item keeps with which the circle has nothing to do
     author_decay: float = 0.5  # what each further item of an author keeps of the one before …
     author_floor: float = 0.25  # … but never less than this
     per_actor: int = 3  # items of a page that are there on account of one and the same account

@@ -110,7 +110,8 @@ def test_a_place_is_told_after_every_step() -> None:
     assert explained.parts == pytest.approx(
         {
             "social": math.log2(1 + 2 ** (-1 / 6)),
-            "trending": 0.3 * math.log2(1 + 2**9),
+            "trending": math.log2(9 + 2 ** (-1 / 6)) - math.log2(1 + 2 ** (-1 / 6)),
+            "recent": 1.0,
             "taste": 0.5 * 0.25,
             "circle": 1.0,
             "author": 1.0,
@@ -140,3 +141,44 @@ def test_nobody_learns_from_an_explanation_who_blocked_them() -> None:
     viewer = replace(ANN, blocked={"eve"})
 
     assert explain("song", [SONG], viewer, POLICY, NOW) == explain("song", [], ANN, POLICY, NOW)
+
+
+def test_what_nothing_brings_is_explained_as_what_does_not_exist() -> None:
+    """A stranger's item that is neither new nor trending: there is nothing to tell about it."""
+    strange = Candidate(item="song", sources=frozenset(), author="eve", trending=NOON)
+
+    assert explain("song", [strange], ANN, POLICY, NOW) == explain("song", [], ANN, POLICY, NOW)
+
+
+def test_what_stronger_items_keep_out_of_the_feed_is_explained() -> None:
+    """Its acts are told, and it is on no page, however much speaks for it."""
+    explained = explain("song", [replace(SONG, sources=frozenset())], ANN, POLICY, NOW)
+
+    assert explained.verdict == "not shown: ann has a feed of stronger items"
+    assert explained.filters == {**dict.fromkeys(REFUSALS, True), "brought": False}
+    assert explained.evidence is not None
+    assert len(explained.evidence.contributions) == 2
+
+
+def test_what_a_viewer_did_is_told_before_what_others_did_not() -> None:
+    """An item that was seen, and that nothing brings any more, was seen."""
+    old = replace(SONG, sources=frozenset(), proofs=(), social=-math.inf)
+    explained = explain("song", [old], replace(ANN, seen={"song"}), POLICY, NOW)
+
+    assert explained.verdict == "not shown: ann saw it already"
+
+
+@given(candidates(), viewers, policies, st.sampled_from(ITEMS), st.integers(0, 3))
+def test_all_acts_are_told_of_an_item_whose_page_lists_a_few(
+    found: list[Candidate], viewer: Viewer, policy: PagePolicy, item: str, listed: int
+) -> None:
+    """It is where the page with few proofs has it, and has the contributions of all."""
+    paged = [replace(one, proofs=one.proofs[:listed]) for one in found]
+    explained = explain(item, found, viewer, policy, NOW, listed=listed)
+    all_told = explain(item, found, viewer, policy, NOW)
+
+    assert replace(explained, evidence=None) == replace(
+        explain(item, paged, viewer, policy, NOW), evidence=None
+    )
+    if explained.evidence is not None and all_told.evidence is not None:
+        assert explained.evidence.contributions == all_told.evidence.contributions

@@ -106,7 +106,7 @@ def test_the_parts_make_the_value_and_the_value_the_order(
     """Whoever has the numbers of a page can find its order, but for what came forward."""
     for page in all_pages(found, viewer, policy):
         for one in page:
-            speaks = one.parts["social"] + one.parts["trending"] + one.parts["taste"]
+            speaks = sum(one.parts[part] for part in ("social", "trending", "recent", "taste"))
             factor = one.parts["circle"] * one.parts["author"]
             expected = speaks * factor if speaks > 0 else speaks / factor
             assert one.value == pytest.approx(expected)
@@ -151,7 +151,7 @@ def test_nobody_fills_a_page_alone(
 def test_an_account_that_likes_everything_has_three_places() -> None:
     """What only a spammer likes waits for later pages; what friends like too is theirs."""
     spam = [liked(f"spam{k:03}", "dan") for k in range(100)]
-    song = liked("song", "cat", "dan", ago=HOUR)
+    song = liked("song", "cat", "dan")
     news = trending("news", ago=HOUR)
     first, second, *_ = all_pages([*spam, song, news], ANN, PagePolicy())
 
@@ -171,7 +171,7 @@ def test_each_further_item_of_an_author_counts_less() -> None:
     """Three of equal worth by one author are worth 1, 5/8 and 7/16, so another's comes between."""
     friends = zip("xyz", ("bob", "cat", "dan"), strict=True)
     by_eve = [liked(item, friend, author="eve") for item, friend in friends]
-    by_dan = liked("d", "dan", author="dan", ago=2 * HOUR)
+    by_dan = liked("d", "dan", author="dan", ago=HOUR // 12)
     page = rank([*by_eve, by_dan], ANN, PagePolicy(), NOW)
 
     assert items(page) == ["z", "d", "y", "x"]
@@ -250,17 +250,51 @@ def test_without_friends_there_is_what_is_trending() -> None:
         ("news", ("trending",)),
         ("film", ("trending",)),
     ]
-    assert page[0].parts == {
-        "social": 0.0,
-        "trending": 0.3,
-        "taste": 0.0,
-        "circle": 0.75,
-        "author": 1.0,
-    }
+    assert page[0].parts == pytest.approx(
+        {
+            "social": 0.0,
+            "trending": math.log2(1 + 0.1),
+            "recent": 0.0,
+            "taste": 0.0,
+            "circle": 0.9,
+            "author": 1.0,
+        }
+    )
+
+
+def test_a_tenth_of_the_crowd_counts_beside_friends() -> None:
+    """Ten strangers' likes of this moment add as much to a friend's as another friend's would."""
+    both = liked("a", "bob", trending=NOON + HOUR * math.log2(10))
+    friends = liked("b", "bob", "cat")
+    page = rank([both, friends], ANN, PagePolicy(), NOW)
+
+    assert page[0].value == pytest.approx(page[1].value)
+    assert (page[0].parts["social"], page[1].parts["trending"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("crowd", [100, 1e9])
+def test_however_large_the_crowd_it_counts_as_a_few_friends(crowd: float) -> None:
+    """What trends most is worth 8 acts of friends; what is half as strong, 4 of them."""
+    hours = math.log2(crowd)
+    found = [trending("a", ago=-round(hours * HOUR)), trending("b", ago=HOUR - round(hours * HOUR))]
+    parts = {one.item: one.parts["trending"] for one in rank(found, ANN, PagePolicy(), NOW)}
+
+    assert parts == pytest.approx({"a": math.log2(1 + 8), "b": math.log2(1 + 4)})
+
+
+def test_what_a_friend_did_a_moment_ago_comes_up_at_once() -> None:
+    """One act of this minute comes before three of an hour ago, and after three of this minute."""
+    found = [
+        liked("just now", "bob"),
+        liked("an hour ago", "bob", "cat", "dan", ago=HOUR),
+        liked("trio", "bob", "cat", "dan"),
+    ]
+
+    assert items(rank(found, ANN, PagePolicy(), NOW)) == ["trio", "just now", "an hour ago"]
 
 
 def test_what_the_circle_has_nothing_to_do_with_is_discounted() -> None:
-    """A stranger's item keeps three quarters; a friend's item, or one a friend likes, all."""
+    """A stranger's item keeps nine tenths; a friend's item, or one a friend likes, all."""
     found = [
         trending("a", author="eve"),
         trending("b", author="bob"),
@@ -268,7 +302,7 @@ def test_what_the_circle_has_nothing_to_do_with_is_discounted() -> None:
     ]
     parts = {one.item: one.parts["circle"] for one in rank(found, ANN, PagePolicy(), NOW)}
 
-    assert parts == {"a": 0.75, "b": 1.0, "c": 1.0}
+    assert parts == {"a": 0.9, "b": 1.0, "c": 1.0}
 
 
 def test_taste_lifts_what_is_liked_and_lowers_what_was_hidden() -> None:
@@ -283,7 +317,7 @@ def test_taste_lifts_what_is_liked_and_lowers_what_was_hidden() -> None:
         ("war", -0.5),
     ]
     assert page[0].reasons == ("trending", "because of cats")
-    assert page[2].value == pytest.approx((0.3 - 0.5) / 0.75)
+    assert page[2].value == pytest.approx((math.log2(1 + 0.1) - 0.5) / 0.9)
 
 
 @pytest.mark.parametrize(
