@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from models.candidate import Candidate, Source, Viewer
 from models.cursor import Cursor, decode, encode
 from models.errors import CursorError
-from models.ranking import pages, rank, tabulated
+from models.paging import turn
+from models.ranking import pages, tabulated
 from tests.candidates import ITEMS, NOON, NOW, candidates, policies, viewers
 
 if TYPE_CHECKING:
@@ -33,16 +34,32 @@ def test_a_feed_that_stands_still_is_paged_as_it_is_ranked(
     found: list[Candidate], viewer: Viewer, policy: PagePolicy
 ) -> None:
     """With the cursor alone between two requests, pages are those that ranking makes at once."""
-    by_item = {one.item: one for one in found}
-    cursor = Cursor.begin(by_item, NOON)
-    turned = []
-    while page := rank([by_item[item] for item in cursor.waiting_of(by_item)], viewer, policy, NOW):
-        turned.append([one.item for one in page])
-        cursor = decode(encode(cursor.turned(turned[-1])))
+    table = tabulated(found, viewer, policy, NOW)
+    turned = [turn(table, None, NOON)]
+    while turned[-1].cursor is not None:
+        turned.append(turn(table, decode(encode(turned[-1].cursor)), NOON))
 
-    made = pages(tabulated(found, viewer, policy, NOW))
-    assert turned == [[one.item for one in page] for page in made]
-    assert cursor.count_new(by_item) == 0
+    made = [[one.item for one in page] for page in pages(table)]
+    assert [[one.item for one in step.page] for step in turned] == (made or [[]])
+    assert {step.new_count for step in turned} == {0}
+
+
+@given(candidates(), candidates(), viewers, policies)
+def test_further_pages_are_of_what_was_there_at_the_first(
+    first: list[Candidate], later: list[Candidate], viewer: Viewer, policy: PagePolicy
+) -> None:
+    """What is still there is shown, what came since is counted, and what is gone is not missed."""
+    before, after = (tabulated(found, viewer, policy, NOW) for found in (first, later))
+    begun = turn(before, None, NOON)
+    turned, cursor = [], begun.cursor
+    while cursor is not None:
+        turned.append(turn(after, cursor, NOON))
+        cursor = turned[-1].cursor
+
+    there, still = ({one.item for page in pages(one) for one in page} for one in (before, after))
+    left = (there & still) - {one.item for one in begun.page} if turned else set()
+    assert sorted(one.item for step in turned for one in step.page) == sorted(left)
+    assert {step.new_count for step in turned} <= {len(still - there)}
 
 
 @given(some_items, some_items, st.data())
