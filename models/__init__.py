@@ -31,4 +31,9 @@ In import order; a module imports only what stands above it:
     cursor       paging over a live feed
     paging       one page after another: what is shown, what waits, what is new
     experiment   two page policies side by side
+    people       who the people of a simulation are: hidden interests, what they make
+    viewers      what people do with their pages
+    spread       how far something spreads, how evenly, how broadly
+    diary        what came of a simulation, for circles, creators and topics
+    spam         what spam looks like
 """
