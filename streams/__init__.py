@@ -39,6 +39,7 @@ Pages for users:
     page_policies  the page policies of this moment: the policy file, looked at again and again
     exposures     how many pages each group of an experiment was shown
     pager         pages for users, one after another, and why an item is on one
+    documents     pages and explanations as JSON
 
 Held against the definition:
 
@@ -54,6 +55,7 @@ The local stack:
     supervisor    children that end with an error are started again, each time a little later
     stack         the local stack of a folder, started together and kept running
     sandbox       a private store to evaluate and simulate in, filled as a worker fills one
+    audience      people who read their pages and answer: the loop from events to pages and back
 
 For people:
 
@@ -64,12 +66,15 @@ For people:
     interrupts    Ctrl-C and SIGTERM as a wish: what runs comes to its end first
     origins       where every setting comes from; passwords are masked
     tables        what commands show to a person
+    page_tables   pages, explanations and exposures, as a person reads them
     probe         how long an act takes to become visible, as one pair of friends meets it
     pulse         how the stream does, in a few numbers
     live          the live view: one feed as it moves, and the pulse of the stream
     demo          the demonstration: stack, traffic, live view, verdict
+    known         whom the store knows, and whom nothing ever named
     operation     the commands that run Likewave
     publication   the commands that publish events
     inspection    the commands that look at Likewave
+    showing       the commands that show pages
     cli           the `likewave` command
 """

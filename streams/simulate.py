@@ -20,7 +20,7 @@ from streams.producer import Counts, Producer
 from streams.progress import Meter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from models.network import Network
     from streams.progress import Progress
@@ -83,11 +83,16 @@ async def simulate(
     network = options.network()
     traffic = Traffic(network, np.random.default_rng([options.seed, 1]))
     mixer = Mixer(traffic, options.noise, np.random.default_rng([options.seed, 2]))
+
+    async def act(due: int, at: int) -> int:
+        await producer.publish_raw(mixer.records(due, at))
+        return due
+
     async with Producer(settings) as producer:
         meter = Meter(producer, report)
-        await _found(producer, network, meter, stop)
+        await found(producer, network, meter, stop)
         founded = producer.counts.published
-        await _act(producer, mixer, options, meter, stop)
+        await paced(act, options, meter, stop)
         await producer.flush()
         return Simulated(
             counts=producer.counts,
@@ -103,16 +108,25 @@ def busiest_user(options: SimulateOptions) -> str:
     return options.network().busiest
 
 
-async def _found(producer: Producer, network: Network, meter: Meter, stop: asyncio.Event) -> None:
+async def found(producer: Producer, network: Network, meter: Meter, stop: asyncio.Event) -> None:
+    """Publish the friendships and follows that are there before anybody acts."""
     events = founding(network, now_ms())
     while not stop.is_set() and (some := list(itertools.islice(events, SLICE))):
         await producer.publish(some)
         meter.tick()
 
 
-async def _act(
-    producer: Producer, mixer: Mixer, options: SimulateOptions, meter: Meter, stop: asyncio.Event
+async def paced(
+    act: Callable[[int, int], Awaitable[int]],
+    options: SimulateOptions,
+    meter: Meter,
+    stop: asyncio.Event,
 ) -> None:
+    """Let `act` publish what is due, until the time is over or `stop` is set.
+
+    It is given how many records are due, and the moment (Unix ms); it gives how many it published,
+    which may be fewer, or a few more.
+    """
     began, sent, latest = meter.seconds, 0, 0
     over = False
     while not over and not stop.is_set():
@@ -121,7 +135,7 @@ async def _act(
         passed = min(passed, options.seconds or passed)
         due = min(round(options.rate * passed) - sent, SLICE) if options.rate else SLICE
         latest = max(latest, now_ms())  # a clock set back must not reorder a register
-        await producer.publish_raw(mixer.records(due, latest))
-        sent += due
+        done = await act(due, latest)
+        sent += done
         meter.tick(passed / options.seconds if options.seconds else None)
-        await asyncio.sleep(SLICE_S if options.rate and due < SLICE else 0)
+        await asyncio.sleep(SLICE_S if done >= due and options.rate and due < SLICE else 0)
