@@ -59,8 +59,9 @@ class Evidence:
 class Explanation:
     """What was found about one item for one viewer, under one version of the page policy.
 
-    `filters` says which ones it passed, `parts` and `places` are those of Ranked; `page` counts
-    from 1, and is None where the item is on no page. Of an unknown item there is only the verdict.
+    `filters` says which ones it passed; `parts`, `value` and `places` are those of Ranked; `page`
+    counts from 1, and is None where the item is on no page. Of what nothing brings there is only
+    the verdict.
     """
 
     item: str
@@ -69,6 +70,7 @@ class Explanation:
     evidence: Evidence | None = None
     filters: dict[str, bool] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=dict)
+    value: float | None = None
     places: Places = field(default_factory=dict)
     page: int | None = None
 
@@ -155,6 +157,7 @@ def _shown(table: Table, item: str) -> Explanation:
         verdict=f"page {number}, place {ranked.places['page']}: {', '.join(ranked.reasons)}",
         filters=dict.fromkeys(REFUSALS, True),
         parts=ranked.parts,
+        value=ranked.value,
         places=ranked.places,
         page=number,
     )
@@ -181,5 +184,6 @@ def _refused(table: Table, index: int, failed: list[str]) -> Explanation:
         verdict=f"not shown: {table.viewer.user} {', '.join(why)}",
         filters={name: name not in failed for name in REFUSALS},
         parts=table.blend.parts(index),
+        value=float(table.blend.value[index]),
         places={**stand(table, welcome(table)).places(index), "page": None},
     )

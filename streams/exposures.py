@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from redis.exceptions import RedisError
@@ -29,7 +30,8 @@ SEPARATOR = "|"
 log = structlog.get_logger()
 
 
-class Exposed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Exposed:
     """How many pages were made for one group under one version of the page policy."""
 
     experiment: str

@@ -1,7 +1,6 @@
 """The commands that look at Likewave: feed, lag, audit, config."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
@@ -10,11 +9,9 @@ import msgspec
 import typer
 from rich.console import Console, RenderableType
 
-from models.errors import SettingsError
-from models.events import ID_PATTERN
-from models.routing import shard_of
 from streams import audit as auditor
 from streams import clock, display, reader, store, tables, wording
+from streams.known import check_known
 from streams.lag import gauge
 from streams.origins import Setting, effective
 from streams.reader import Entry
@@ -41,7 +38,7 @@ def feed(
 async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
     settings = load()
     async with store.reading(settings) as feeds:
-        await _check_known(feeds, settings, user)
+        await check_known(feeds, settings, user)
 
         async def read() -> list[Entry]:
             return await reader.page(
@@ -67,19 +64,6 @@ def _feed_document(entries: Sequence[Entry]) -> list[dict[str, object]]:
         }
         for entry in entries
     ]
-
-
-async def _check_known(feeds: store.Store, settings: Settings, user: str) -> None:
-    if not re.match(ID_PATTERN, user):
-        raise SettingsError(f"USER is {user!r}: an id is 1 to 64 of A-Z a-z 0-9 _ -")
-    tag = f"{{{shard_of(user, settings.shards)}}}"
-    traces = ("feed:{}:", "circle:{}:", "edges:{}:friend:", "edges:{}:follow:")
-    acts = ("acts:{}:like:", "acts:{}:share:", "acts:{}:post:")
-    if not await feeds.exists(*(key.format(tag) + user for key in (*traces, *acts))):
-        raise SettingsError(
-            f"user {user} is unknown: no act, friendship or follow of that id is in the store; "
-            "mend the id, or see with `likewave lag` whether events wait"
-        )
 
 
 @app.command(epilog="Example: likewave lag --watch")

@@ -36,7 +36,8 @@ class Page:
     cursor: str | None  # of the next page; None at the end
     new_count: int  # items that came since the first page, and will be on a new first one
     version: str  # of the page policy
-    variant: Variant | None  # the user's group, where an experiment runs
+    experiment: str | None  # the one that runs
+    variant: Variant | None  # the user's group in it
 
 
 class Pager:
@@ -78,6 +79,7 @@ class Pager:
             cursor=None if turned.cursor is None else cursors.encode(turned.cursor),
             new_count=turned.new_count,
             version=policy.version,
+            experiment=None if policies.experiment is None else policies.experiment.name,
             variant=policies.variant(user),
         )
 

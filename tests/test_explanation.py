@@ -39,7 +39,7 @@ SONG = Candidate(
 def test_an_item_is_explained_as_it_is_ranked(
     found: list[Candidate], viewer: Viewer, policy: PagePolicy, item: str
 ) -> None:
-    """Page, place, parts and filters are those of the pages; whatever is on none was refused."""
+    """Place, parts, value and filters are those of the pages; whatever is on none was refused."""
     explained = explain(item, found, viewer, policy, NOW)
     shown = {
         one.item: (number, one)
@@ -51,6 +51,7 @@ def test_an_item_is_explained_as_it_is_ranked(
     if item in shown:
         page, ranked = shown[item]
         assert (explained.page, explained.parts) == (page, ranked.parts)
+        assert explained.value == ranked.value
         assert explained.places == ranked.places
         assert set(explained.filters.values()) == {True}
     else:

@@ -1,0 +1,36 @@
+"""Whom the store knows: an id that nothing named is a mistake, and no empty feed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from models.errors import SettingsError
+from models.events import ID_PATTERN
+from models.routing import shard_of
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+    from streams.store import Store
+
+TRACES = (
+    *("feed:{}:", "circle:{}:", "edges:{}:friend:", "edges:{}:follow:"),
+    *("acts:{}:like:", "acts:{}:share:", "acts:{}:post:"),
+)
+
+
+def check_id(name: str, given: str) -> None:
+    """Raise SettingsError where the argument called `name` is no id."""
+    if not re.match(ID_PATTERN, given):
+        raise SettingsError(f"{name} is {given!r}: an id is 1 to 64 of A-Z a-z 0-9 _ -")
+
+
+async def check_known(store: Store, settings: Settings, user: str) -> None:
+    """Raise SettingsError where nothing in the store names `user`."""
+    check_id("USER", user)
+    tag = f"{{{shard_of(user, settings.shards)}}}"
+    if not await store.exists(*(key.format(tag) + user for key in TRACES)):
+        raise SettingsError(
+            f"user {user} is unknown: no act, friendship or follow of that id is in the store; "
+            "mend the id, or see with `likewave lag` whether events wait"
+        )
