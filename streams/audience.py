@@ -117,14 +117,7 @@ async def simulate(
         Producer(settings) as producer,
     ):
         meter = Meter(producer, report)
-        await found(producer, network, meter, stop)
-        founded = producer.counts.published
+        founded = await found(producer, network, meter, stop)
         await paced(act, options, meter, stop)
         await producer.flush()
-        return Simulated(
-            counts=producer.counts,
-            founding=founded,
-            poisoned=0,
-            repeated=0,
-            seconds=meter.seconds,
-        )
+        return Simulated(counts=producer.counts, founding=founded, seconds=meter.seconds)

@@ -1,23 +1,30 @@
 """The commands that publish events: simulate, replay."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias
 
 import typer
 
 from models.errors import SettingsError
+from streams.audience import simulate as publish_audience
 from streams.datasets import Edges
 from streams.interrupts import Interrupts
 from streams.noise import Noise
 from streams.producer import Counts
+from streams.progress import Progress
 from streams.replay import Replayed, ReplayOptions, parse_meanings, parse_speed
 from streams.replay import replay as publish_replay
-from streams.settings import load
+from streams.settings import Settings, load
 from streams.simulate import Simulated, SimulateOptions
 from streams.simulate import simulate as publish_simulation
 from streams.terminal import Json, publication_line, ticker, write_json
 
 app = typer.Typer()
+
+Simulation: TypeAlias = Callable[
+    [Settings, SimulateOptions, Callable[[Progress], None], asyncio.Event], Awaitable[Simulated]
+]
 
 
 @app.command(
@@ -40,17 +47,27 @@ def simulate(  # noqa: PLR0913 - a person chooses each of them
     disorder: Annotated[
         int, typer.Option(min=0, help="Milliseconds by which an act may come late.")
     ] = 0,
+    viewers: Annotated[
+        bool, typer.Option("--viewers", help="People read their pages, and answer what they see.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Publish what the people of a made-up network do, in real time."""
+    """Publish what the people of a made-up network do, in real time.
+
+    With --viewers they have hidden interests, and look at the pages that
+    the store has for them: a worker must be running, and what they see and
+    like depends on it, and on the page policy.
+    """
     noise = Noise(poison=poison, duplicates=duplicates, disorder_ms=disorder)
+    if viewers and noise != Noise():
+        raise typer.BadParameter("--viewers goes without --poison, --duplicates and --disorder")
     options = SimulateOptions(users=users, rate=rate, seconds=seconds, seed=seed, noise=noise)
-    asyncio.run(_simulate(options, json=json))
+    asyncio.run(_simulate(publish_audience if viewers else publish_simulation, options, json=json))
 
 
-async def _simulate(options: SimulateOptions, *, json: bool) -> None:
+async def _simulate(publish: Simulation, options: SimulateOptions, *, json: bool) -> None:
     with Interrupts() as interrupts, ticker(quiet=json) as show:
-        done = await publish_simulation(
+        done = await publish(
             load(), options, lambda progress: show(publication_line(progress)), interrupts.stop
         )
     if json:

@@ -63,8 +63,8 @@ class Simulated:
 
     counts: Counts
     founding: int  # of the records: friendships and follows that were there before anybody acted
-    poisoned: int  # of the records: no valid events
-    repeated: int  # of the records: published before
+    poisoned: int = 0  # of the records: no valid events
+    repeated: int = 0  # of the records: published before
     seconds: float
 
 
@@ -90,8 +90,7 @@ async def simulate(
 
     async with Producer(settings) as producer:
         meter = Meter(producer, report)
-        await found(producer, network, meter, stop)
-        founded = producer.counts.published
+        founded = await found(producer, network, meter, stop)
         await paced(act, options, meter, stop)
         await producer.flush()
         return Simulated(
@@ -108,12 +107,13 @@ def busiest_user(options: SimulateOptions) -> str:
     return options.network().busiest
 
 
-async def found(producer: Producer, network: Network, meter: Meter, stop: asyncio.Event) -> None:
-    """Publish the friendships and follows that are there before anybody acts."""
+async def found(producer: Producer, network: Network, meter: Meter, stop: asyncio.Event) -> int:
+    """Publish the friendships and follows that are there before anybody acts; count them."""
     events = founding(network, now_ms())
     while not stop.is_set() and (some := list(itertools.islice(events, SLICE))):
         await producer.publish(some)
         meter.tick()
+    return producer.counts.published
 
 
 async def paced(
