@@ -176,12 +176,11 @@ def _failed(candidate: Candidate, table: Table) -> list[str]:
 
 
 def _refused(table: Table, index: int, failed: list[str]) -> Explanation:
-    """Say what keeps a candidate from being shown, first of all what the viewer did."""
-    why = [WORDS[name] for name in failed if name != "brought"] or [WORDS["brought"]]
+    """Say what keeps a candidate from being shown: in words the first filter it failed."""
     return Explanation(
         item=table.candidates[index].item,
         version=table.policy.version,
-        verdict=f"not shown: {table.viewer.user} {', '.join(why)}",
+        verdict=f"not shown: {table.viewer.user} {WORDS[failed[0]]}",
         filters={name: name not in failed for name in REFUSALS},
         parts=table.blend.parts(index),
         value=float(table.blend.value[index]),

@@ -24,6 +24,8 @@ def environment(settings: Settings | None = None) -> dict[str, str]:
     """Give the environment that names `settings`, or none of this machine's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     named = {} if settings is None else {name: str(getattr(settings, name)) for name in TOLD}
+    if settings is not None and settings.policy_file is not None:
+        named["policy_file"] = str(settings.policy_file)
     if settings is not None:
         named["policy"] = json.dumps(asdict(settings.policy))
     given = {PREFIX + name.upper(): value for name, value in named.items()}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COMMANDS = [
     *("up", "worker", "demo", "topics", "simulate", "replay", "feed", "lag", "audit", "config"),
+    *("page", "explain", "exposures"),
 ]
 AT = 1_790_000_000_000
 NO_KAFKA = {"kafka": "127.0.0.1:9"}

@@ -121,11 +121,11 @@ def test_a_place_is_told_after_every_step() -> None:
 
 
 def test_what_is_not_shown_is_explained_too() -> None:
-    """Each filter it fails is named, and where it would have stood without them."""
+    """The first filter it fails is told, each is named, and where it would have stood without them."""
     viewer = replace(ANN, seen={"song"}, hidden={"song"})
     explained = explain("song", [SONG], viewer, POLICY, NOW)
 
-    assert explained.verdict == "not shown: ann hid it, saw it already"
+    assert explained.verdict == "not shown: ann hid it"
     assert explained.filters == {**dict.fromkeys(REFUSALS, True), "hidden": False, "seen": False}
     assert explained.places == {
         "feed": 1,
