@@ -5,7 +5,7 @@
     social    log2(1 + friends)            friends: weight * strength of the circle's acts
     trending  log2(1 + friends + crowd)    less social: what everybody's acts add to it;
                                            crowd: weight * strength, at most `trending_most`
-    recent    weight * 2^(-32 * age)       of the circle's newest act; age in half-lives of a feed
+    recent    weight * 2^(-64 * age)       of the circle's newest act; age in half-lives of a feed
     taste     weight * affinity            -1 … 1, the mean over the item's topics
     circle    1, or a discount where neither an act nor the author is of the viewer's circle
     author    1 for an author's best item on a page, less for each further one
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from models.page_policy import PagePolicy
     from models.present import Present
 
-RECENT = 32  # an act is a moment ago for a 32nd of a feed's half-life: 11 minutes of 6 hours
+RECENT = 64  # half-lives of what is recent in one of a feed: of six hours, 6 minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def recency(candidates: Sequence[Candidate], present: Present) -> Numbers:
     >>> from models.present import Present
     >>> from models.view import Proof
     >>> now = 1_790_000_000_000
-    >>> liked = [Candidate(item="song", proofs=(Proof("like", "bob", now - HOUR * k // 16),))
+    >>> liked = [Candidate(item="song", proofs=(Proof("like", "bob", now - HOUR * k // 32),))
     ...          for k in (0, 3, 6)]
     >>> recency([*liked, Candidate(item="film")], Present(Policy(), now))
     array([1.  , 0.5 , 0.25, 0.  ])

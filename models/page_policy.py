@@ -31,7 +31,7 @@ class PagePolicy:
     Sizes are items, shares and factors are between 0 and 1.
 
     >>> PagePolicy().version, PagePolicy(per_actor=2).version
-    ('fe5c76f6', '4afe82cf')
+    ('dc4fe295', '53802c2f')
     >>> PagePolicy(author_floor=0)
     Traceback (most recent call last):
     ...
@@ -58,7 +58,7 @@ class PagePolicy:
     social_weight: float = 1.0  # of an act of the circle
     trending_weight: float = 0.1  # of an act of anybody …
     trending_most: float = 8.0  # … but what trends most counts at most as so many acts of friends
-    recent_weight: float = 1.0  # of the circle's having acted just now
+    recent_weight: float = 2.0  # of the circle's having acted just now
     taste_weight: float = 0.5  # of what the viewer likes
     out_of_circle: float = 0.9  # what an item keeps with which the circle has nothing to do
     author_decay: float = 0.5  # what each further item of an author keeps of the one before …

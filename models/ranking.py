@@ -106,7 +106,7 @@ def rank(
     >>> film = Candidate(item="film", social=now - 6 * HOUR, proofs=liked, trending=now + 5 * HOUR)
     >>> page = rank([song, film], Viewer(user="ann"), PagePolicy(), Present(Policy(), now))
     >>> [(one.item, round(one.value, 3), one.reasons) for one in page]
-    [('film', 2.098, ('liked by bob',)), ('song', 1.0, ('liked by bob',))]
+    [('film', 4.233, ('liked by bob',)), ('song', 3.0, ('liked by bob',))]
     """
     return next(pages(tabulated(candidates, viewer, policy, present)), [])
 

@@ -112,7 +112,7 @@ def test_a_place_is_told_after_every_step() -> None:
         {
             "social": math.log2(1 + 2 ** (-1 / 6)),
             "trending": math.log2(9 + 2 ** (-1 / 6)) - math.log2(1 + 2 ** (-1 / 6)),
-            "recent": 1.0,
+            "recent": 2.0,
             "taste": 0.5 * 0.25,
             "circle": 1.0,
             "author": 1.0,
