@@ -36,4 +36,6 @@ In import order; a module imports only what stands above it:
     spread       how far something spreads, how evenly, how broadly
     diary        what came of a simulation, for circles, creators and topics
     spam         what spam looks like
+    baselines    plain rankings of the same acts, to hold pages against: the crowd, friends, chance
+    evaluation   how well rankings foretell what people go on to do
 """
