@@ -1,12 +1,14 @@
 """Paging over a live feed: what was there at the first page, and what of it was shown.
 
 A feed changes between two pages, so a position in it means nothing. A cursor names the items that
-could be shown at the first page, those already shown first. A further page is made of the rest of
-them: nothing comes twice, nothing of what was there is skipped, and what came since is counted,
-until a new first page takes it in.
+could be shown at the first page and have not been, with what brought them: they are looked at again
+for every further page, even where stronger ones have pushed them out of a feed or a list since. So
+nothing comes twice, nothing of what was there is skipped, and what came since is counted, until a
+new first page takes it in. Of items already shown there are fingerprints, to tell them from new.
 
-As text: version, moment, counts, fingerprints of six bytes, check sum, in URL-safe base64; 200
-items are 1.6 KB. The check sum finds accidents, not forgers.
+As text: version, number shown, fingerprints of six bytes, the waiting items compressed, check sum,
+in URL-safe base64; 240 items with ids of 64 bits are 3.5 KB, with UUIDs 7 KB. The check sum finds
+accidents, not forgers: a forged cursor shows a viewer what they may see, in another order.
 """
 
 from __future__ import annotations
@@ -14,21 +16,29 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from models.candidate import Source
 from models.errors import CursorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-HEAD = struct.Struct(">BQHH")  # version, moment, number shown, number waiting
+    from models.candidate import Candidate
+
+    Sources: TypeAlias = frozenset[Source]
+
+HEAD = struct.Struct(">BH")  # version, number shown
 CHECK_SUM = struct.Struct(">I")
 VERSION = 1
 FINGERPRINT_BYTES = 6  # two of 1,000 items are alike in one of 500 million cursors
 REMEMBERED = 65_536  # fingerprints: the same items are on many pages
+MOST_BYTES = 65_536  # of the waiting items' text: 1,000 of the longest ids
+ENTRY = re.compile(r"([0-9a-f])([A-Za-z0-9_-]{1,64})")  # what brought it, as bits; its id
 
 
 @functools.lru_cache(REMEMBERED)
@@ -39,49 +49,49 @@ def fingerprint(item: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """What has been shown since the first page, made `at` (Unix ms), and what is waiting.
+    """What has been shown since the first page, and what is waiting, with what brought it then.
 
-    >>> first = Cursor.begin(["a", "b", "c"], at=1_000).turned(["b"])
-    >>> first.waiting_of(["new", "c", "b", "a"]), first.count_new(["new", "c", "b", "a"])
-    (['c', 'a'], 1)
+    >>> from models.candidate import Candidate
+    >>> first = Cursor.begin([Candidate(item="a"), Candidate(item="b")]).turned(["b"])
+    >>> list(first.waiting), first.count_new(["new", "b", "a"])
+    (['a'], 1)
     """
 
-    at: int
     shown: frozenset[bytes]
-    waiting: frozenset[bytes]
+    waiting: Mapping[str, Sources]
 
     @classmethod
-    def begin(cls, items: Iterable[str], at: int) -> Cursor:
+    def begin(cls, candidates: Iterable[Candidate]) -> Cursor:
         """Remember what could be shown at the first page, before any of it is."""
-        return cls(at, frozenset(), frozenset(map(fingerprint, items)))
+        return cls(frozenset(), {one.item: one.sources for one in candidates})
 
     def turned(self, page: Iterable[str]) -> Cursor:
         """Remember that the items of `page` are shown."""
-        shown = frozenset(map(fingerprint, page)) & self.waiting
-        return Cursor(self.at, self.shown | shown, self.waiting - shown)
-
-    def waiting_of(self, items: Iterable[str]) -> list[str]:
-        """Choose the items that were there at the first page and have not been shown."""
-        return [item for item in items if fingerprint(item) in self.waiting]
+        shown = self.waiting.keys() & set(page)
+        waiting = {item: sources for item, sources in self.waiting.items() if item not in shown}
+        return Cursor(self.shown.union(map(fingerprint, shown)), waiting)
 
     def count_new(self, items: Iterable[str]) -> int:
         """Count the items that came since the first page."""
-        known = self.shown | self.waiting
-        return sum(fingerprint(item) not in known for item in items)
+        strange = [item for item in items if item not in self.waiting]
+        return sum(fingerprint(item) not in self.shown for item in strange)
 
 
 def encode(cursor: Cursor) -> str:
     """Write a cursor as text fit for a URL, always the same for equal ones."""
-    head = HEAD.pack(VERSION, cursor.at, len(cursor.shown), len(cursor.waiting))
-    body = b"".join((head, *sorted(cursor.shown), *sorted(cursor.waiting)))
+    entries = [f"{_bits(sources):x}{item}" for item, sources in cursor.waiting.items()]
+    waiting = zlib.compress(",".join(sorted(entries)).encode())
+    head = HEAD.pack(VERSION, len(cursor.shown))
+    body = b"".join((head, *sorted(cursor.shown), waiting))
     return base64.urlsafe_b64encode(body + CHECK_SUM.pack(zlib.crc32(body))).decode().rstrip("=")
 
 
 def decode(text: str) -> Cursor:
     """Read a cursor from text; raise CursorError where it is not as it was written.
 
-    >>> decode(encode(Cursor.begin(["a"], at=1_000))).at
-    1000
+    >>> from models.candidate import Candidate
+    >>> decode(encode(Cursor.begin([Candidate(item="a")]))).waiting
+    {'a': frozenset({<Source.SOCIAL: 'social'>})}
     >>> decode("AQAA")
     Traceback (most recent call last):
     ...
@@ -90,14 +100,32 @@ def decode(text: str) -> Cursor:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         body, (check_sum,) = raw[: -CHECK_SUM.size], CHECK_SUM.unpack(raw[-CHECK_SUM.size :])
-        version, at, shown, waiting = HEAD.unpack_from(body)
-    except (ValueError, struct.error) as error:
+        version, count = HEAD.unpack_from(body)
+        if version != VERSION or zlib.crc32(body) != check_sum:
+            raise _changed()
+        end = HEAD.size + count * FINGERPRINT_BYTES
+        prints = range(HEAD.size, end, FINGERPRINT_BYTES)
+        shown = frozenset(body[k : k + FINGERPRINT_BYTES] for k in prints)
+        return Cursor(shown, dict(map(_entry, _listed(body[end:]))))
+    except (ValueError, struct.error, zlib.error) as error:
         raise _changed() from error
-    length = HEAD.size + (shown + waiting) * FINGERPRINT_BYTES
-    if version != VERSION or zlib.crc32(body) != check_sum or len(body) != length:
+
+
+def _listed(compressed: bytes) -> list[str]:
+    text = zlib.decompressobj().decompress(compressed, MOST_BYTES).decode()
+    return text.split(",") if text else []
+
+
+def _entry(text: str) -> tuple[str, Sources]:
+    match = ENTRY.fullmatch(text)
+    if match is None:
         raise _changed()
-    prints = [body[k : k + FINGERPRINT_BYTES] for k in range(HEAD.size, length, FINGERPRINT_BYTES)]
-    return Cursor(at, frozenset(prints[:shown]), frozenset(prints[shown:]))
+    bits = int(match[1], 16)
+    return match[2], frozenset(source for k, source in enumerate(Source) if bits >> k & 1)
+
+
+def _bits(sources: Sources) -> int:
+    return sum(1 << k for k, source in enumerate(Source) if source in sources)
 
 
 def _changed() -> CursorError:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.candidate import Source
 from models.cursor import Cursor
 from models.ranking import pages, welcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.candidate import Candidate
     from models.ranking import Ranked, Table
+
+# Whether there still is what brought a candidate, in a list or not.
+LASTS: dict[Source, Callable[[Candidate], bool]] = {
+    Source.SOCIAL: lambda candidate: bool(candidate.proofs),
+    Source.TRENDING: lambda candidate: candidate.trending > -math.inf,
+    Source.TASTE: lambda candidate: candidate.trending > -math.inf,
+    Source.FRESH: lambda candidate: candidate.posted_at is not None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +36,8 @@ class Turned:
     new_count: int
 
 
-def turn(table: Table, cursor: Cursor | None, at: int) -> Turned:
-    """Make the page after `cursor`, or the first one, of what the shard holds `at` (Unix ms).
+def turn(table: Table, cursor: Cursor | None) -> Turned:
+    """Make the page after `cursor`, or the first one.
 
     A further page is made of what could be shown at the first one and still can; it is empty only
     where nothing is left of that.
@@ -40,18 +53,34 @@ def turn(table: Table, cursor: Cursor | None, at: int) -> Turned:
     ...     some = [Candidate(item=item, social=at, proofs=liked) for at, item in enumerate(items)]
     ...     policy = PagePolicy(page_size=2)
     ...     return tabulated(some, Viewer(user="ann"), policy, Present(Policy(), now=9))
-    >>> first = turn(found("a", "b", "c"), None, at=9)
-    >>> second = turn(found("a", "b", "c", "d"), first.cursor, at=10)
+    >>> first = turn(found("a", "b", "c"), None)
+    >>> second = turn(found("a", "b", "c", "d"), first.cursor)
     >>> [[one.item for one in turned.page] for turned in (first, second)]
     [['c', 'b'], ['a']]
     >>> second.cursor, second.new_count
     (None, 1)
     """
     able = welcome(table)
-    items = [table.candidates[index].item for index in able.tolist()]
-    begun = Cursor.begin(items, at) if cursor is None else cursor
-    waiting = set(begun.waiting_of(items))
-    left = able[np.array([item in waiting for item in items], dtype=bool)]
+    found = [table.candidates[index] for index in able.tolist()]
+    begun = Cursor.begin(found) if cursor is None else cursor
+    left = able[np.array([one.item in begun.waiting for one in found], dtype=bool)]
     page = next(pages(table, left), [])
     following = begun.turned(ranked.item for ranked in page)
-    return Turned(page, following if len(page) < left.size else None, begun.count_new(items))
+    new_count = begun.count_new(one.item for one in found)
+    return Turned(page, following if len(page) < left.size else None, new_count)
+
+
+def recalled(candidate: Candidate, cursor: Cursor) -> Candidate:
+    """Give a candidate that waits what brought it to the first page, where that still holds.
+
+    It may be on no list any more because others have come before it; what was taken back stays so.
+
+    >>> from models.candidate import Candidate, Source
+    >>> cursor = Cursor.begin([Candidate(item="song", sources=frozenset(Source))])
+    >>> unlisted = Candidate(item="song", sources=frozenset(), posted_at=9)
+    >>> recalled(unlisted, cursor).sources
+    frozenset({<Source.FRESH: 'fresh'>})
+    """
+    before = cursor.waiting.get(candidate.item, frozenset())
+    lasting = {source for source in before if LASTS[source](candidate)}
+    return replace(candidate, sources=candidate.sources | lasting) if lasting else candidate

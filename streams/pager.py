@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Self
 
 from models import cursor as cursors
 from models.explanation import explain
-from models.paging import turn
+from models.paging import recalled, turn
 from models.present import Present
 from models.ranking import tabulated
 from streams.exposures import Exposures
 from streams.pages import PROOFS, draw
 
 if TYPE_CHECKING:
+    from models.cursor import Cursor
     from models.experiment import Variant
     from models.explanation import Explanation
     from models.ranking import Ranked
@@ -69,10 +70,9 @@ class Pager:
         policies = self._policies.current()
         policy = policies.policy_for(user)
         sized = policy if limit is None else replace(policy, page_size=limit)
-        before = None if begun is None else begun.at
-        drawn = await draw(self._store, self._settings, user, before=before)
+        drawn = await self._draw(user, begun)
         table = tabulated(drawn.candidates, drawn.viewer, sized, self._present(now))
-        turned = turn(table, begun, drawn.stream_time)
+        turned = turn(table, begun)
         self._exposures.count(user, policies)
         return Page(
             items=turned.page,
@@ -82,6 +82,13 @@ class Pager:
             experiment=None if policies.experiment is None else policies.experiment.name,
             variant=policies.variant(user),
         )
+
+    async def _draw(self, user: str, begun: Cursor | None) -> Draw:
+        """Draw, with what waits since the first page even where nothing brings it any more."""
+        if begun is None:
+            return await draw(self._store, self._settings, user)
+        drawn = await draw(self._store, self._settings, user, also=list(begun.waiting))
+        return replace(drawn, candidates=[recalled(one, begun) for one in drawn.candidates])
 
     async def explain(self, user: str, item: str, *, now: int) -> Explanation:
         """Say why `item` is where it is on the pages of `user` at `now` (Unix ms), or on none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,24 +11,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.candidate import Candidate, Source, Viewer
+from models.candidate import Candidate, Source
 from models.cursor import Cursor, decode, encode
 from models.errors import CursorError
-from models.paging import turn
+from models.paging import recalled, turn
 from models.ranking import pages, tabulated
+from models.view import Proof
 from tests.candidates import ITEMS, NOON, NOW, candidates, policies, viewers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.candidate import Viewer
     from models.page_policy import PagePolicy
 
+CHANCE = random.Random(1)
 some_items = st.lists(st.sampled_from(ITEMS), unique=True)
+
+
+def new_uuid() -> str:
+    """Draw a UUID."""
+    return str(uuid.UUID(int=CHANCE.getrandbits(128)))
 
 
 @st.composite
 def cursors(draw: st.DrawFn) -> Cursor:
     """Draw a cursor that has turned a page or none."""
-    cursor = Cursor.begin(draw(some_items), draw(st.integers(0, NOON)))
-    return cursor.turned(draw(some_items))
+    return Cursor.begin(draw(candidates())).turned(draw(some_items))
 
 
 @given(candidates(), viewers, policies)
@@ -35,9 +46,9 @@ def test_a_feed_that_stands_still_is_paged_as_it_is_ranked(
 ) -> None:
     """With the cursor alone between two requests, pages are those that ranking makes at once."""
     table = tabulated(found, viewer, policy, NOW)
-    turned = [turn(table, None, NOON)]
+    turned = [turn(table, None)]
     while turned[-1].cursor is not None:
-        turned.append(turn(table, decode(encode(turned[-1].cursor)), NOON))
+        turned.append(turn(table, decode(encode(turned[-1].cursor))))
 
     made = [[one.item for one in page] for page in pages(table)]
     assert [[one.item for one in step.page] for step in turned] == (made or [[]])
@@ -50,10 +61,10 @@ def test_further_pages_are_of_what_was_there_at_the_first(
 ) -> None:
     """What is still there is shown, what came since is counted, and what is gone is not missed."""
     before, after = (tabulated(found, viewer, policy, NOW) for found in (first, later))
-    begun = turn(before, None, NOON)
+    begun = turn(before, None)
     turned, cursor = [], begun.cursor
     while cursor is not None:
-        turned.append(turn(after, cursor, NOON))
+        turned.append(turn(after, cursor))
         cursor = turned[-1].cursor
 
     there, still = ({one.item for page in pages(one) for one in page} for one in (before, after))
@@ -62,34 +73,28 @@ def test_further_pages_are_of_what_was_there_at_the_first(
     assert {step.new_count for step in turned} <= {len(still - there)}
 
 
-@given(some_items, some_items, st.data())
-def test_pages_of_a_live_feed_repeat_and_skip_nothing(
-    first: list[str], later: list[str], data: st.DataObject
-) -> None:
-    """Items come and move before every page: what was there first is shown once, if it stayed."""
-    cursor, shown = Cursor.begin(first, NOON), []
-    while waiting := cursor.waiting_of(data.draw(st.permutations([*first, *later]))):
-        shown += list(dict.fromkeys(waiting))[:3]
-        cursor = decode(encode(cursor.turned(shown[-3:])))
-        assert cursor.count_new(later) == len(set(later) - set(first))
-
-    assert sorted(shown) == sorted(first)
-
-
-def test_what_is_gone_since_is_not_shown() -> None:
-    """An item taken back, hidden or taken down between two pages is on neither."""
-    cursor = Cursor.begin(["a", "b", "c"], NOON).turned(["a"])
-
-    assert cursor.waiting_of(["c", "a"]) == ["c"]
-
-
 def test_a_shown_item_that_friends_act_on_again_is_not_new() -> None:
     """It had its place; what nobody had seen coming is counted."""
-    cursor = Cursor.begin(["a", "b"], NOON).turned(["a"])
-    again = Candidate(item="a", sources=frozenset({Source.TRENDING}), trending=NOON)
-    others = [replace(again, item=item) for item in ("b", "c", "d")]
+    cursor = Cursor.begin([Candidate(item="a"), Candidate(item="b")]).turned(["a"])
 
-    assert cursor.count_new(one.item for one in [again, *others]) == 2
+    assert cursor.count_new(["a", "b", "c", "d"]) == 2
+
+
+@pytest.mark.parametrize("source", [Source.TRENDING, Source.TASTE, Source.FRESH])
+def test_what_has_left_a_list_since_the_first_page_is_shown(source: Source) -> None:
+    """Others have come before it, and it waits for its page all the same."""
+    song = Candidate(item="song", sources=frozenset({source}), trending=NOON, posted_at=NOON)
+    cursor = Cursor.begin([song])
+
+    assert recalled(replace(song, sources=frozenset()), cursor) == song
+
+
+def test_what_was_taken_back_since_the_first_page_is_not() -> None:
+    """Friends liked it then, and none does now: that somebody posted it brought it to nobody."""
+    song = Candidate(item="song", proofs=(Proof("like", "bob", NOON),), posted_at=NOON)
+    gone = replace(song, sources=frozenset(), proofs=(), trending=NOON)
+
+    assert recalled(gone, Cursor.begin([song])).sources == frozenset()
 
 
 @given(cursors())
@@ -102,9 +107,12 @@ def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
     assert text.replace("-", "").replace("_", "").isalnum()
 
 
-def test_a_cursor_of_200_items_fits_into_a_url() -> None:
-    """It takes less than 1.7 KB."""
-    assert len(encode(Cursor.begin(map(str, range(200)), NOON))) < 1_700
+@pytest.mark.parametrize(
+    ("new_id", "most"), [(lambda: str(CHANCE.getrandbits(64)), 3_500), (new_uuid, 7_100)]
+)
+def test_a_cursor_of_a_whole_page_fits_into_a_url(new_id: Callable[[], str], most: int) -> None:
+    """As many candidates as a draw has at most, of numbers or of UUIDs: characters."""
+    assert len(encode(Cursor.begin(Candidate(item=new_id()) for _ in range(240)))) < most
 
 
 @given(cursors(), st.data())

@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from models.errors import CursorError
-from models.events import Befriend, Block, Hide, Like, Post, Takedown, View
+from models.events import Befriend, Block, Hide, Like, Post, Takedown, Unlike, View
 from models.experiment import Variant
+from models.policy import Policy
 from streams import exposures
 from streams.exposures import Exposed
 from streams.page_policies import LivePolicies
@@ -74,6 +75,26 @@ async def test_a_live_feed_is_paged_to_its_end_without_repeats_or_gaps(feeder: F
     assert len(shown) > 4
 
 
+@pytest.mark.parametrize("policy", [Policy(feed_size=10)])
+async def test_nothing_waits_in_vain_where_a_full_feed_is_overrun(feeder: Feeder) -> None:
+    """After the first page enough newer items come in to push all others out of every list."""
+    await feeder.feed(likes(range(10), NOON), CHANCE)
+    posts = [Post(user="eve", item=f"post{k:02}", topics=["art"], at=NOON) for k in range(20)]
+    await feeder.feed(posts, CHANCE)
+    async with pager_of(feeder) as pager:
+        shown = [await pager.page("ann", now=NOON + 100, limit=4)]
+        later = NOON + feeder.settings.policy.trending_half_life_ms
+        flood = [Like(user=one, item=f"new{k}", at=later) for one in FRIENDS for k in range(60)]
+        news = [Post(user="eve", item=f"news{k}", topics=["art"], at=later) for k in range(20)]
+        await feeder.feed([*flood, *news], CHANCE)
+        while shown[-1].cursor is not None:
+            shown.append(await pager.page("ann", now=later, cursor=shown[-1].cursor))
+
+    was_there = [f"song{k}" for k in range(10)] + [post.item for post in posts]
+    assert sorted(item for page in shown for item in items(page)) == sorted(was_there)
+    assert shown[-1].new_count > 60
+
+
 async def test_what_is_taken_down_between_two_pages_is_on_neither(feeder: Feeder) -> None:
     """Nor is what was hidden since, or is by somebody who was blocked."""
     posts = [Post(user=one, item=f"by-{one}", at=NOON) for one in FRIENDS]
@@ -92,6 +113,21 @@ async def test_what_is_taken_down_between_two_pages_is_on_neither(feeder: Feeder
     assert len(items(second)) == 4
     assert not set(items(second)) & {*gone, *items(first)}
     assert second.cursor is None
+
+
+async def test_what_was_taken_back_between_two_pages_is_on_neither(feeder: Feeder) -> None:
+    """An item that two likes had made trend is on no list after both are taken back."""
+    hit = [Like(user=one, item="hit", at=NOON) for one in FRIENDS]
+    acts = [Like(user=one, item="song", at=NOON + k) for k, one in enumerate(FRIENDS[:2])]
+    await feeder.feed([*hit, *acts], CHANCE)
+    async with pager_of(feeder) as pager:
+        first = await pager.page("eve", now=NOON + 100, limit=1)
+        undone = [Unlike(user=act.user, item=act.item, at=NOON + 200) for act in acts]
+        await feeder.feed(undone, CHANCE)
+        second = await pager.page("eve", now=NOON + 300, cursor=first.cursor)
+
+    assert (items(first), first.cursor is None) == (["hit"], False)
+    assert (items(second), second.cursor) == ([], None)
 
 
 async def test_an_item_that_was_seen_is_not_on_the_next_first_page(feeder: Feeder) -> None:
