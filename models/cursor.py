@@ -124,6 +124,7 @@ def _entry(text: str) -> tuple[str, Sources]:
     return match[2], frozenset(source for k, source in enumerate(Source) if bits >> k & 1)
 
 
+@functools.cache  # there are 16
 def _bits(sources: Sources) -> int:
     return sum(1 << k for k, source in enumerate(Source) if source in sources)
 
