@@ -75,14 +75,20 @@ class View:
     [Entry(item='song', score=2000, proofs=[Proof(kind='like', actor='bob', at=2000)])]
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, fan_out_limit: int | None = None) -> None:
+        """Begin without events; `fan_out_limit` is the store's, where one is held against this.
+
+        It changes no feed, but what may linger in a store.
+        """
         self.policy = policy
+        self._fan_out_limit = math.inf if fan_out_limit is None else fan_out_limit
         self.stream_time = 0
         self._down: set[str] = set()  # items taken down
         self.erased: set[str] = set()  # accounts
         self._registers = Registers()
         self._authorship = Authorship()
         self._views: defaultdict[str, list[events.View]] = defaultdict(list)  # by item
+        self._followers: defaultdict[str, set[str]] = defaultdict(set)  # ever
         self._young: set[tuple[str, Proof]] = set()  # item, and what a young account did with it
 
     @property
@@ -101,6 +107,8 @@ class View:
                     self._young.add((event.item, act))
             case events.View():
                 self._views[event.item].append(event)
+            case events.Follow() | events.Unfollow():
+                self._followers[event.friend].add(event.user)
             case events.Post():
                 self._authorship.write(event)
             case events.Takedown():
@@ -173,8 +181,12 @@ class View:
         for actor in self.circle(user):
             sources += [Source(kind, actor, of(kind, actor), kept) for kind in SPREADING]
             sources.append(Source("direct", actor, of("direct", actor, user), direct_kept))
-        gone = self.gone(user)
-        return {item: pair for item, pair in self._gather(sources).items() if item not in gone}
+        pairs, gone = self._gather(sources), self.gone(user)
+        for source in sources:
+            for item, at in self._lingering(source):
+                pair = pairs.setdefault(item, Pair())
+                pair.expired.append(Proof(source.kind, source.actor, at))
+        return {item: pair for item, pair in pairs.items() if item not in gone}
 
     def acts_on(self, item: str) -> Pair:
         """Give the likes of `item` and its shares to all, by anyone."""
@@ -232,3 +244,15 @@ class View:
         horizon = self.horizon
         registers = source.registers.items()
         return [(item, one.on) for item, one in registers if one.on and one.at <= horizon]
+
+    def _lingering(self, source: Source) -> list[tuple[str, int]]:
+        """Give item and latest moment of older acts that a young one may not have settled.
+
+        A store merges the acts of an actor with too many fans at reading: so they do not settle
+        what an act before the horizon left in a feed, when there were fewer.
+        """
+        friends = self._registers.of("friend", source.actor)
+        if len(friends) + len(self._followers[source.actor]) <= self._fan_out_limit:
+            return []
+        registers, horizon = source.registers.items(), self.horizon
+        return [(item, horizon) for item, one in registers if one.on and one.at > horizon]

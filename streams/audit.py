@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from models.comparison import Difference
-    from models.policy import Policy
     from streams.history import History, Progress
     from streams.reader import Snapshot
     from streams.settings import Settings
@@ -93,7 +92,7 @@ async def audit(
         chosen = _choose(log.accounts(), users, seed)
         shards = _by_shard(chosen, settings.shards)
         for shard, members in shards.items():
-            fold = _Fold(log, settings.policy)
+            fold = _Fold(log, settings)
             for first in range(0, len(members), USERS_AT_ONCE):
                 chunk = members[first : first + USERS_AT_ONCE]
                 snapshot = await _settled(take, shard, chunk)
@@ -137,10 +136,14 @@ async def _settled(take: Take, shard: int, users: Sequence[str]) -> Snapshot:
 class _Fold:
     """The view of one shard: the log up to the shard's fences."""
 
-    def __init__(self, log: History, policy: Policy) -> None:
+    def __init__(self, log: History, settings: Settings) -> None:
         self._log = log
-        self._view = View(policy)
+        self._settings = settings
+        self._view = self._begin()
         self._done = dict.fromkeys(log.partitions, 0)  # events applied of each partition
+
+    def _begin(self) -> View:
+        return View(self._settings.policy, self._settings.fan_out_limit)
 
     async def reach(self, shard: int, snapshot: Snapshot) -> None:
         """Apply the events before the fences of `snapshot`, all of them and no other."""
@@ -150,7 +153,7 @@ class _Fold:
             for name, part in self._log.partitions.items()
         }
         if any(goal[name] < done for name, done in self._done.items()):
-            self._view = View(self._view.policy)
+            self._view = self._begin()
             self._done = dict.fromkeys(goal, 0)
         for name, part in self._log.partitions.items():
             for event in part.events[self._done[name] : goal[name]]:

@@ -7,9 +7,11 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     feed:{s}:<user>            zset  item -> effective time, ms; at most feed_size entries
     policy:{s}                 hash  the policy the shard was filled with
     floor:{s}                  hash  user -> score at or below which the feed may lack entries
+    warm:{s}                   zset  user whose feed is kept -> when last active, to the hour
+    awake:{s}                  set   the same users, to be intersected with fans
     circle:{s}:<user>          set   accounts whose acts reach the user; one a friend or followee
-    warm:{s}                   zset  user with a feed here -> stream time when it was made
     fans:{s}:<actor>           set   users of this shard who have the actor in their circle
+    strangers:{s}:<account>    set   users of this shard who have an edge to it, but not in their circle
     edges:{s}:<kind>:<user>    zset  other -> 2 * at + off; friend, follow, block, blocked (by the
                                      other), mute, favor; one a pair for ever
     favoured:{s}:<actor>       set   users of this shard who favour the actor
@@ -17,7 +19,11 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     acts:{s}:<kind>:<actor>    zset  item -> 2 * at + off; kinds like, share, post; newest acts_kept
     acts:{s}:direct:<sender>|<user>  the same for shares by name; newest direct_kept
     sent:{s}:<sender>          set   users of this shard to whom the sender shared by name
+    senders:{s}:<user>         set   the other way round
     actors:{s}:<kind>:<item>   zset  actor -> at, only while on; within the horizon
+    pulled:{s}:<kind>:<actor>  zset  item -> at: acts of an actor with too many fans, which are in no
+                                     feed, but merged into it when a fan reads; as long as on
+    pulled:{s}                 set   their actors
     direct:{s}:<item>          zset  user|sender -> 0, only while on; within the horizon
     seen:{s}:<user>            zset  item -> 2 * at + completed, of the newest view; newest acts_kept
     hidden:{s}:<user>          zset  item -> 2 * at + off; newest acts_kept
@@ -46,6 +52,8 @@ local HALF_HOUR = 1800000
 local FEW, FEW_IN_ALL = 4, 64  -- acts on an item, for each fan and in all, to look up singly
 local SLICE = 256   -- users or items in one slice of a job
 local SWEPT = 4     -- due keys looked at in one call, SLICE entries each
+local COOLED = 32   -- users whose feed is given up in one call
+local HOUR = 3600000
 local FRESH_KEPT = 500
 
 -- Libraries, set by `open`: a store may not have them yet while it loads this file.
@@ -142,9 +150,14 @@ local function acts_on(item)
   return acts
 end
 
--- The live proofs of (user, item), { kind, who, at }, in no order; `acts` saves looking where there
--- is nothing.
-local function proofs_of(user, item, acts)
+-- Whether an act that is on is in no feed, but merged when a fan reads.
+local function is_pulled(kind, actor, item)
+  return any('pulled') and call('ZSCORE', 'pulled' .. tag .. kind .. ':' .. actor, item)
+end
+
+-- The live proofs of (user, item), { kind, who, at }, in no order: of what was pushed, or of `all`
+-- acts; `acts` saves looking where there is nothing.
+local function proofs_of(user, item, acts, all)
   local circle, proofs = 'circle' .. tag .. user, {}
   for _, kind in ipairs(KINDS) do
     if acts[kind] > 0 then
@@ -152,7 +165,9 @@ local function proofs_of(user, item, acts)
         'WEIGHTS', '0', '1', 'WITHSCORES')
       for k = 1, #found, 2 do
         local at = tonumber(found[k + 1])
-        if at > cut then proofs[#proofs + 1] = { kind, found[k], at } end
+        if at > cut and (all or not is_pulled(kind, found[k], item)) then
+          proofs[#proofs + 1] = { kind, found[k], at }
+        end
       end
     end
   end
@@ -180,9 +195,9 @@ local function ties(actor, users)
   return call('SMISMEMBER', 'favoured' .. tag .. actor, unpack(users))
 end
 
-local function score_of(user, item, acts)
+local function score_of(user, item, acts, all)
   local found, latest = {}, 0
-  for _, proof in ipairs(proofs_of(user, item, acts)) do
+  for _, proof in ipairs(proofs_of(user, item, acts, all)) do
     local contribution = proof[3] + policy.bonus[proof[1]] + tie(user, proof[2])
     found[#found + 1] = contribution
     if contribution > latest then latest = contribution end
@@ -210,43 +225,103 @@ local function put(feed, score, item)
   end
 end
 
-local function rebuild(user)
-  local scores, feed = {}, 'feed' .. tag .. user
-  local barred = {}
-  local function gather(key, bonus)
-    local found = call('ZRANGE', key, '(' .. digits(2 * cut + 1), '+inf', 'BYSCORE', 'WITHSCORES')
+local function is_awake(user)
+  return call('SISMEMBER', 'awake' .. here, user) == 1
+end
+
+local function better(a, b)   -- { item, score }: in the order of a feed
+  if a[2] == b[2] then return precedes(b[1], a[1]) end
+  return a[2] > b[2]
+end
+
+-- The strength of every item that the circle acts on, in likes of stream time: of what was pushed,
+-- or of `all` acts.
+local function strengths_of(user, all)
+  local strengths, now, half_life = {}, cut + policy.horizon, policy.half_life
+  local oldest, favoured = '(' .. digits(2 * cut + 1), {}
+  if any('favourites') then
+    local edges = call('ZRANGE', 'edges' .. tag .. 'favor:' .. user, '0', '-1', 'WITHSCORES')
+    for k = 1, #edges, 2 do favoured[edges[k]] = edges[k + 1] % 2 == 0 end
+  end
+  local function add(kind, name, actor)
+    local found = call('ZRANGE', 'acts' .. tag .. name, oldest, '+inf', 'BYSCORE', 'WITHSCORES')
+    if #found == 0 then return end
+    local since = now - policy.bonus[kind] - (favoured[actor] and policy.favor_bonus or 0)
+    local select = not all and kind ~= 'direct' and any('pulled')
+      and call('SISMEMBER', 'pulled' .. here, actor) == 1
     for k = 1, #found, 2 do
-      local register = tonumber(found[k + 1])
-      if register % 2 == 0 then
-        local item, contribution = found[k], register / 2 + bonus
-        local score = scores[item]
-        if barred[item] == nil then barred[item] = is_barred(user, item) end
-        if not barred[item] then
-          scores[item] = score and merge(score, contribution, policy.half_life) or contribution
-        end
+      local item, register = found[k], found[k + 1]
+      if register % 2 == 0 and not (select and is_pulled(kind, actor, item)) then
+        strengths[item] = (strengths[item] or 0) + 2 ^ ((register / 2 - since) / half_life)
       end
     end
     work = work + #found / 8
   end
-  for _, actor in ipairs(call('SMEMBERS', 'circle' .. tag .. user)) do
-    local more = tie(user, actor)
-    for _, kind in ipairs(KINDS) do
-      gather('acts' .. tag .. kind .. ':' .. actor, policy.bonus[kind] + more)
-    end
-    gather('acts' .. tag .. 'direct:' .. actor .. '|' .. user, policy.bonus.direct + more)
+  local circle = 'circle' .. tag .. user
+  for _, actor in ipairs(call('SMEMBERS', circle)) do
+    for _, kind in ipairs(KINDS) do add(kind, kind .. ':' .. actor, actor) end
+    work = work + 0.5
   end
+  for _, sender in ipairs(call('SINTER', circle, 'senders' .. tag .. user)) do
+    add('direct', 'direct:' .. sender .. '|' .. user, sender)
+  end
+  return strengths
+end
 
-  local ranked = {}
-  for item, score in pairs(scores) do
-    scores[item] = floor(score + 0.5)
-    ranked[#ranked + 1] = scores[item]
+-- The feed as the definition has it, best first: { item, score } of the feed_size best items, and
+-- of what is as good as the last of them.
+local function pull(user, all)
+  local now, half_life = cut + policy.horizon, policy.half_life
+  local best, least, most = {}, 0, 8 * policy.feed_size
+  local function trim()
+    table.sort(best, better)
+    if #best < policy.feed_size then return end
+    local last = best[policy.feed_size][2]
+    while best[#best][2] < last do best[#best] = nil end
+    least = 2 ^ ((last - 2 - now) / half_life)   -- two milliseconds below: scores are rounded
+    most = math.max(most, 2 * #best)
   end
-  table.sort(ranked, function(a, b) return a > b end)
-  local lowest = ranked[policy.feed_size] or -math.huge
+  for item, strength in pairs(strengths_of(user, all)) do
+    if strength >= least and not is_barred(user, item) then
+      best[#best + 1] = { item, floor(now + half_life * log(strength) / LN2 + 0.5) }
+      if #best >= most then trim() end
+    end
+  end
+  trim()
+  return best
+end
+
+local function rebuild(user)
+  local feed = 'feed' .. tag .. user
   call('DEL', feed)
   call('HDEL', 'floor' .. here, user)
-  for item, score in pairs(scores) do
-    if score >= lowest then put(feed, digits(score), item) end
+  for _, entry in ipairs(pull(user, false)) do put(feed, digits(entry[2]), entry[1]) end
+end
+
+-- A user is warm: their feed is kept up to date from now on. Nothing reaches who has no circle.
+local function wake(user, at)
+  if call('EXISTS', 'circle' .. tag .. user) == 0 then return end
+  call('ZADD', 'warm' .. here, 'GT', digits(at), user)
+  if call('SADD', 'awake' .. here, user) == 1 then rebuild(user) end
+end
+
+-- A user acts: note it, to the hour.
+local function stir(user, at)
+  work = work + 0.1
+  local last = call('ZSCORE', 'warm' .. here, user)
+  if at > (last and last + HOUR or cut + policy.horizon - policy.warm) then wake(user, at) end
+end
+
+-- Give up the feeds of those who have not been seen for long; not while a job may still write them.
+local function cool()
+  local warm, latest = 'warm' .. here, digits(cut + policy.horizon - policy.warm)
+  if call('EXISTS', 'job' .. here) == 1 then return end
+  for _, user in ipairs(call('ZRANGE', warm, '-inf', latest, 'BYSCORE', 'LIMIT', '0', COOLED)) do
+    call('ZREM', warm, user)
+    call('SREM', 'awake' .. here, user)
+    call('DEL', 'feed' .. tag .. user)
+    call('HDEL', 'floor' .. here, user)
+    work = work + 1
   end
 end
 
@@ -278,6 +353,7 @@ end
 -- Bring one entry of one feed to what its proofs say.
 local function settle(user, item)
   work = work + 4
+  if not is_awake(user) then return end
   local feed = 'feed' .. tag .. user
   local before = tonumber(call('ZSCORE', feed, item) or nil)
   local after = not is_barred(user, item) and score_of(user, item, acts_on(item)) or nil
@@ -324,8 +400,8 @@ local function signal_few(act, members, tied)
       and call('ZRANGE', 'actors' .. tag .. kind .. ':' .. item, '0', '-1', 'WITHSCORES') or {}
     for k = 1, #found, 2 do
       local other, at = found[k], tonumber(found[k + 1])
-      if at > cut and not (other == act.actor and kind == act.kind) then
-        for _, user in ipairs(call('SINTER', fans, 'fans' .. tag .. other)) do
+      if at > cut and not (other == act.actor and kind == act.kind) and not is_pulled(kind, other, item) then
+        for _, user in ipairs(call('SINTER', fans, 'fans' .. tag .. other, 'awake' .. here)) do
           add(user, other, at + policy.bonus[kind])
         end
         work = work + 0.2
@@ -391,6 +467,13 @@ local run = {
   settle = function(slice)
     for _, item in ipairs(slice.members) do settle(slice.user, item) end
   end,
+  fans = function(slice)
+    local found = call('SSCAN', 'fans' .. tag .. slice.actor, slice.cursor, 'COUNT', SLICE)
+    for _, user in ipairs(found[2]) do settle(user, slice.item) end
+    if found[1] == '0' then return end
+    slice.cursor = found[1]
+    call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+  end,
 }
 
 local function spread(what, slice, members)
@@ -405,6 +488,22 @@ local function spread(what, slice, members)
     call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
   end
   work = policy.step   -- no other record before the job is done
+end
+
+-- An act of an actor, or its end, reaches their warm fans. Where fans have become too many since it
+-- was pushed, their entries are settled, some at a time.
+local function reach(what, slice)
+  local fans = 'fans' .. tag .. slice.actor
+  if call('SCARD', fans) > policy.fan_out then
+    slice.what, slice.cursor = 'fans', '0'
+    call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+    work = policy.step
+    return
+  end
+  local members = call('SINTER', fans, 'awake' .. here)
+  if #members == 0 then return end
+  slice.acts = acts_on(slice.item)
+  spread(what, slice, members)
 end
 
 -- Go on with the job, if there is one; true when none is left.
@@ -465,8 +564,10 @@ end
 
 -- A like or share was taken back, or forgotten. Where the item is not at home nothing was counted.
 local function disengage(item, kind, actor, at)
-  if not COUNTER[kind] or call('HEXISTS', 'item' .. tag .. item, COUNTER[kind]) == 0 then return end
-  engage(item, kind, actor, -1, nil, attention(kind, actor, item, at))
+  if not COUNTER[kind] then return end
+  if call('HEXISTS', 'item' .. tag .. item, COUNTER[kind]) == 1 then
+    engage(item, kind, actor, -1, nil, attention(kind, actor, item, at))
+  end
   if any('young') then call('ZREM', 'young' .. here, kind .. '|' .. actor .. '|' .. item) end
 end
 
@@ -569,13 +670,33 @@ local function write_act(name, kept, item, register)
   return wrote, old, displaced
 end
 
+-- Acts that are in no feed: decided once, when an act is switched on, by how many fans there are. To
+-- count the warm ones among a million would take longer than a call may.
+
+local function keep_back(kind, actor, item, at)
+  call('ZADD', 'pulled' .. tag .. kind .. ':' .. actor, digits(at), item)
+  call('SADD', 'pulled' .. here, actor)
+  exists.pulled = true
+end
+
+-- An act that is no longer on need not be kept back; tell whether it was.
+local function let_go(kind, actor, item)
+  if not any('pulled') then return false end
+  local key = 'pulled' .. tag .. kind .. ':' .. actor
+  if call('ZREM', key, item) == 0 then return false end
+  local others = 'pulled' .. tag
+  if call('EXISTS', others .. 'like:' .. actor, others .. 'share:' .. actor, others .. 'post:' .. actor) == 0 then
+    call('SREM', 'pulled' .. here, actor)
+  end
+  return true
+end
+
 local function withdraw(kind, actor, item, at)
   if call('ZREM', 'actors' .. tag .. kind .. ':' .. item, actor) == 1 then
     disengage(item, kind, actor, at)
   end
   if kind == 'post' then disown(actor, item) end
-  local fans = call('SMEMBERS', 'fans' .. tag .. actor)
-  if #fans > 0 then spread('retract', { item = item, acts = acts_on(item) }, fans) end
+  if not let_go(kind, actor, item) then reach('retract', { actor = actor, item = item }) end
 end
 
 -- Count a like or share in its item's own shard; `old` is when it was counted before, or nil. Of two
@@ -617,12 +738,15 @@ local function act(row, kind)
     elseif row.own then
       count(row, kind, old)
     end
-    local fans = call('SMEMBERS', 'fans' .. tag .. actor)
-    if #fans > 0 then
-      spread('signal', {
-        actor = actor, kind = kind, item = item, acts = acts_on(item),
-        moved = old and old > 0 and old + policy.bonus[kind], score = row.score, value = tonumber(row.score),
-      }, fans)
+    local moved = old and old > 0
+    if moved and is_pulled(kind, actor, item)
+      or not moved and call('SCARD', 'fans' .. tag .. actor) > policy.fan_out then
+      keep_back(kind, actor, item, register / 2)
+    else
+      reach('signal', {
+        actor = actor, kind = kind, item = item,
+        moved = moved and old + policy.bonus[kind], score = row.score, value = tonumber(row.score),
+      })
     end
   elseif old then
     withdraw(kind, actor, item, old)
@@ -643,9 +767,10 @@ local function direct(row)
     write_act('direct:' .. sender .. '|' .. user, policy.direct_kept, item, row.register)
   if not wrote then return end
   call('SADD', 'sent' .. tag .. sender, user)
+  call('SADD', 'senders' .. tag .. user, sender)
   if row.register % 2 == 0 and not is_down(item) then
     call('ZADD', 'direct' .. tag .. item, '0', user .. '|' .. sender)
-    if call('SISMEMBER', 'circle' .. tag .. user, sender) == 1 then
+    if is_awake(user) and call('SISMEMBER', 'circle' .. tag .. user, sender) == 1 then
       signal({
         actor = sender, kind = 'direct', item = item, acts = acts_on(item),
         moved = old and old > 0 and old + policy.bonus.direct,
@@ -696,6 +821,7 @@ end
 
 -- Settle all that `other` has on in the user's feed.
 local function bring(user, other)
+  if not is_awake(user) then return end
   local items, seen = {}, {}
   local names = { 'direct:' .. other .. '|' .. user }
   for _, kind in ipairs(KINDS) do names[#names + 1] = kind .. ':' .. other end
@@ -703,7 +829,7 @@ local function bring(user, other)
     local found = call('ZRANGE', 'acts' .. tag .. name, '0', '-1', 'WITHSCORES')
     for k = 1, #found, 2 do
       local item, register = found[k], tonumber(found[k + 1])
-      if register % 2 == 0 and register / 2 > cut and not seen[item] then
+      if register % 2 == 0 and register / 2 > cut and not seen[item] then   -- settling knows the rest
         seen[item] = true
         items[#items + 1] = item
       end
@@ -721,6 +847,7 @@ end
 local function part(user, other)
   call('SREM', 'circle' .. tag .. user, other)
   call('SREM', 'fans' .. tag .. other, user)
+  call('SADD', 'strangers' .. tag .. other, user)
 end
 
 -- An edge other than favor: it may open or close the way from `other` to the user.
@@ -730,23 +857,34 @@ local function redraw(user, other)
   if is and not was then
     call('SADD', 'circle' .. tag .. user, other)
     call('SADD', 'fans' .. tag .. other, user)
-    call('ZADD', 'warm' .. here, 'NX', digits(cut + policy.horizon), user)
+    call('SREM', 'strangers' .. tag .. other, user)
     bring(user, other)
   elseif was and not is then
     part(user, other)
     review(user)
+  elseif not is then
+    call('SADD', 'strangers' .. tag .. other, user)
   end
+end
+
+local function unfavour(user, other)
+  local key = 'favoured' .. tag .. other
+  if call('SREM', key, user) == 0 then return false end
+  if call('EXISTS', key) == 0 then call('SREM', 'favourites' .. here, other) end
+  return true
 end
 
 local function favour(user, other, is)
   local key = 'favoured' .. tag .. other
+  if call('SISMEMBER', 'fans' .. tag .. other, user) == 0 then
+    call('SADD', 'strangers' .. tag .. other, user)
+  end
   if is then
     call('SADD', key, user)
     call('SADD', 'favourites' .. here, other)
     exists.favourites = true
     bring(user, other)
-  elseif call('SREM', key, user) == 1 then
-    if call('SCARD', key) == 0 then call('SREM', 'favourites' .. here, other) end
+  elseif unfavour(user, other) then
     review(user)
   end
 end
@@ -808,7 +946,23 @@ local function erase(row)
   work = policy.step
 end
 
--- Take the account's views out, some at a time; true while there may be more.
+-- The steps of an erasure, one after the other: each does a piece, and gives false when nothing of
+-- its kind is left. `user` is the account.
+
+local EDGES = { 'friend', 'follow', 'block', 'blocked', 'mute', 'favor' }
+
+local function erase_acts(slice)
+  for _, kind in ipairs(KINDS) do
+    local found = call('ZPOPMIN', 'acts' .. tag .. kind .. ':' .. slice.user)
+    if found[1] then
+      if found[2] % 2 == 0 then withdraw(kind, slice.user, found[1], found[2] / 2) end
+      return true
+    end
+    call('ZREM', 'due' .. here, kind .. ':' .. slice.user)
+  end
+  return false
+end
+
 local function erase_views(slice)
   local half_hour = slice.half_hour or first_half_hour()
   if half_hour > (cut + policy.horizon) / HALF_HOUR then return false end
@@ -822,51 +976,89 @@ local function erase_views(slice)
   end
   slice.cursor = found[1]
   slice.half_hour = found[1] == '0' and half_hour + 1 or half_hour
-  work = work + 10
-  call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
   return true
 end
 
-run.erase = function(slice)
+-- What two accounts shared by name, one way.
+local function erase_between(sender, recipient)
+  local name = 'direct:' .. sender .. '|' .. recipient
+  for _, item in ipairs(call('ZRANGE', 'acts' .. tag .. name, '0', '-1')) do
+    take_back(sender, recipient, item)
+  end
+  call('DEL', 'acts' .. tag .. name)
+  call('ZREM', 'due' .. here, name)
+  call('SREM', 'sent' .. tag .. sender, recipient)
+  call('SREM', 'senders' .. tag .. recipient, sender)
+end
+
+local function erase_shares(slice)
+  local recipient = call('SRANDMEMBER', 'sent' .. tag .. slice.user)
+  local sender = call('SRANDMEMBER', 'senders' .. tag .. slice.user)
+  if recipient then erase_between(slice.user, recipient) end
+  if sender then erase_between(sender, slice.user) end
+  return recipient or sender
+end
+
+-- The edges that others have to the account.
+local function erase_fame(slice)
   local user = slice.user
-  for _, kind in ipairs(KINDS) do
-    local key = 'acts' .. tag .. kind .. ':' .. user
-    local found = call('ZPOPMIN', key)
-    if found[1] then
-      call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
-      if found[2] % 2 == 0 then withdraw(kind, user, found[1], found[2] / 2) end
-      work = work + 1
-      return
+  local other = call('SPOP', 'fans' .. tag .. user)
+  if other then
+    call('SREM', 'circle' .. tag .. other, user)
+    review(other)
+  else
+    other = call('SPOP', 'strangers' .. tag .. user)
+  end
+  if not other then return false end
+  for _, kind in ipairs(EDGES) do call('ZREM', 'edges' .. tag .. kind .. ':' .. other, user) end
+  return true
+end
+
+-- The edges that the account has to others.
+local function erase_edges(slice)
+  local user = slice.user
+  for _, kind in ipairs(EDGES) do
+    local found = call('ZPOPMIN', 'edges' .. tag .. kind .. ':' .. user, SLICE)
+    for k = 1, #found, 2 do
+      local other = found[k]
+      call('SREM', 'fans' .. tag .. other, user)
+      call('SREM', 'strangers' .. tag .. other, user)
+      if kind == 'favor' then unfavour(user, other) end
     end
+    if found[1] then return true end
   end
-  if erase_views(slice) then return end
-  local recipient = call('SPOP', 'sent' .. tag .. user)
-  if recipient then
-    call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
-    local key = 'acts' .. tag .. 'direct:' .. user .. '|' .. recipient
-    for _, item in ipairs(call('ZRANGE', key, '0', '-1')) do take_back(user, recipient, item) end
-    call('DEL', key)
-    return
-  end
-  local fan = call('SPOP', 'fans' .. tag .. user)
-  if fan then
-    call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
-    part(fan, user)
-    review(fan)
-    return
-  end
-  for _, other in ipairs(call('SMEMBERS', 'circle' .. tag .. user)) do part(user, other) end
-  for _, kind in ipairs({ 'friend', 'follow', 'block', 'blocked', 'mute', 'favor' }) do
-    call('DEL', 'edges' .. tag .. kind .. ':' .. user)
-  end
-  for _, item in ipairs(call('ZRANGE', 'hidden' .. tag .. user, '0', '-1')) do
-    call('SREM', 'hiders' .. tag .. item, user)
-  end
-  call('DEL', 'feed' .. tag .. user, 'hidden' .. tag .. user, 'favoured' .. tag .. user, 'seen' .. tag .. user)
-  for _, kind in ipairs({ 'like', 'share', 'post', 'seen' }) do call('ZREM', 'due' .. here, kind .. ':' .. user) end
+  return false
+end
+
+local function erase_hides(slice)
+  local found = call('ZPOPMIN', 'hidden' .. tag .. slice.user, SLICE)
+  for k = 1, #found, 2 do call('SREM', 'hiders' .. tag .. found[k], slice.user) end
+  return found[1]
+end
+
+local function erase_rest(slice)
+  local user = slice.user
+  for _, key in ipairs({ 'feed', 'circle', 'favoured', 'seen' }) do call('DEL', key .. tag .. user) end
+  call('ZREM', 'due' .. here, 'seen:' .. user)
   call('SREM', 'favourites' .. here, user)
   call('HDEL', 'floor' .. here, user)
   call('ZREM', 'warm' .. here, user)
+  call('SREM', 'awake' .. here, user)
+  return false
+end
+
+local ERASURE = {
+  erase_acts, erase_views, erase_shares, erase_fame, erase_edges, erase_hides, erase_rest,
+}
+
+run.erase = function(slice)
+  for _, step in ipairs(ERASURE) do
+    if step(slice) then
+      work = work + 8
+      call('RPUSH', 'job' .. here, cmsgpack.pack(slice))
+      return
+    end
+  end
 end
 
 -- Forgetting: what is older than stream time - horizon, a bounded piece in every call.
@@ -883,6 +1075,7 @@ end
 
 -- What else goes with a register that was on: of an act of `owner`, or of a share by name.
 local function forget_act(kind, owner, item, at)
+  let_go(kind, owner, item)
   if kind == 'direct' then
     local sender, user = match(owner, '^(.*)|(.*)$')
     call('ZREM', 'direct' .. tag .. item, user .. '|' .. sender)
@@ -904,6 +1097,11 @@ local function forget(name, limit)
     if kind ~= 'seen' and register % 2 == 0 then forget_act(kind, owner, item, register / 2) end
   end
   local oldest = call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
+  if kind == 'direct' and not oldest then
+    local sender, user = match(owner, '^(.*)|(.*)$')
+    call('SREM', 'sent' .. tag .. sender, user)
+    call('SREM', 'senders' .. tag .. user, sender)
+  end
   return #old / 2, oldest and floor(oldest / 2)
 end
 
@@ -918,6 +1116,7 @@ local function sweep()
       call('ZREM', due, name)
     end
   end
+  cool()
 end
 
 -- The fence: the offset up to which a partition's log is in the shard.
@@ -947,6 +1146,8 @@ local ROWS = {
   takedown = take_down, erase = erase,
 }
 
+local IDLE = { blocked = true, takedown = true, erase = true }   -- nobody's own doing
+
 -- Apply the rows from offset `position` on, and stop between two records when enough is done;
 -- give the offset and the number of rows reached.
 local function apply_rows(batch, position)
@@ -960,7 +1161,10 @@ local function apply_rows(batch, position)
       row.register, row.score, row.young = batch.register[n], batch.score[n], batch.young[n]
       row.own, row.mine = batch.home[n] % 2 == 1, batch.home[n] >= 2
       local other = kind ~= 'post' and row.other or ''
-      if not is_erased(row.who) and not is_erased(other) then ROWS[kind](row, kind) end
+      if not is_erased(row.who) and not is_erased(other) then
+        ROWS[kind](row, kind)
+        if row.mine and not IDLE[kind] then stir(row.who, floor(row.register / 2)) end
+      end
       applied = applied + 1
     end
   end
@@ -1009,7 +1213,7 @@ end
 -- them, and an item that was taken down in a feed: both are left out.
 local function shown_proofs(user, item)
   if is_barred(user, item) then return {} end
-  local proofs = proofs_of(user, item, acts_on(item))
+  local proofs = proofs_of(user, item, acts_on(item), true)
   if any('job') and any('erased') then
     local kept = {}
     for _, proof in ipairs(proofs) do
@@ -1025,18 +1229,78 @@ local function newest(proofs, count)
   return #proofs <= count and proofs or { unpack(proofs, 1, count) }
 end
 
+-- The acts of the user's circle that are in no feed: the strength of each item, in likes of stream
+-- time; nil where there are none.
+local function kept_back(user)
+  local actors = any('pulled') and call('SINTER', 'circle' .. tag .. user, 'pulled' .. here) or {}
+  if #actors == 0 then return nil end
+  local strengths, now, half_life = {}, cut + policy.horizon, policy.half_life
+  for _, actor in ipairs(actors) do
+    local more = tie(user, actor)
+    for _, kind in ipairs(KINDS) do
+      local since = now - policy.bonus[kind] - more
+      local found = call('ZRANGE', 'pulled' .. tag .. kind .. ':' .. actor, '(' .. digits(cut), '+inf',
+        'BYSCORE', 'WITHSCORES')
+      for k = 1, #found, 2 do
+        strengths[found[k]] = (strengths[found[k]] or 0) + 2 ^ ((found[k + 1] - since) / half_life)
+      end
+    end
+  end
+  return strengths
+end
+
+-- The feed with the acts that are in no feed merged into it. What a full feed lacks of other acts on
+-- such an item lies below its lowest entry, or its floor: it is looked up where it may matter.
+local function merged(user)
+  local feed, stored = {}, {}
+  local found = call('ZRANGE', 'feed' .. tag .. user, '0', '-1', 'REV', 'WITHSCORES')
+  for k = 1, #found, 2 do
+    local entry = { found[k], tonumber(found[k + 1]) }
+    feed[#feed + 1], stored[found[k]] = entry, entry
+  end
+  local strengths = kept_back(user)
+  if not strengths then return feed end
+  local now, half_life = cut + policy.horizon, policy.half_life
+  local low = tonumber(floor_of(user) or -math.huge)
+  if #feed >= policy.feed_size then low = math.max(low, feed[#feed][2]) end
+  for item, strength in pairs(strengths) do
+    local score, entry = now + half_life * log(strength) / LN2, stored[item]
+    if entry then
+      entry[2] = floor(merge(entry[2], score, half_life) + 0.5)
+    elseif not is_barred(user, item) then
+      feed[#feed + 1] = { item, floor(score + 0.5), low > -math.huge }
+    end
+  end
+  table.sort(feed, better)
+  local least = feed[policy.feed_size] and feed[policy.feed_size][2] or -math.huge
+  for _, entry in ipairs(feed) do
+    if entry[3] and merge(entry[2], low, half_life) + 1 >= least then
+      entry[2] = score_of(user, entry[1], acts_on(entry[1]), true)
+    end
+  end
+  table.sort(feed, better)
+  return feed
+end
+
+-- A user's feed, best first: { item, effective time }. That of a cold user is made of their circle's acts.
+local function feed_of(user)
+  local feed = is_awake(user) and merged(user) or pull(user, true)
+  for k = #feed, policy.feed_size + 1, -1 do feed[k] = nil end
+  return feed
+end
+
 -- page(fence:{s}, user, limit[, proofs]): the top of a feed, best first, each entry with its newest
 -- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
 -- whose proofs are all gone (a job is taking it out) is left out.
 local function page(keys, args)
   open(keys[1], nil, 0)
-  local user, entries = args[1], {}
-  local found = call('ZRANGE', 'feed' .. tag .. user, '0', args[2] - 1, 'REV', 'WITHSCORES')
-  for k = 1, #found, 2 do
-    local proofs = shown_proofs(user, found[k])
+  local user, limit, most, entries = args[1], tonumber(args[2]), tonumber(args[3] or '3'), {}
+  if not policy then return entries end
+  for _, entry in ipairs(feed_of(user)) do
+    if #entries == limit then break end
+    local proofs = shown_proofs(user, entry[1])
     if #proofs > 0 then
-      entries[#entries + 1] =
-        { found[k], found[k + 1], #proofs, newest(proofs, tonumber(args[3] or '3')) }
+      entries[#entries + 1] = { entry[1], digits(entry[2]), #proofs, newest(proofs, most) }
     end
   end
   return entries
@@ -1123,8 +1387,7 @@ local function is_member(found) return found == 1 end
 
 local function gather(user, wanted, likings)
   local list, add = collection()
-  local found = call('ZRANGE', 'feed' .. tag .. user, '0', '-1', 'REV', 'WITHSCORES')
-  for k = 1, #found, 2 do add(found[k], SOCIAL).social = tonumber(found[k + 1]) end
+  for _, entry in ipairs(feed_of(user)) do add(entry[1], SOCIAL).social = entry[2] end
   for _, item in ipairs(call('ZRANGE', 'trending' .. here, '0', wanted.trending - 1, 'REV')) do
     add(item, TRENDING)
   end
@@ -1150,7 +1413,7 @@ local function described(user, candidate, wanted)
     if social and candidate.sources == SOCIAL then return nil end
     social = nil
   elseif not social then
-    social = tonumber(score_of(user, item, acts_on(item)))
+    social = score_of(user, item, acts_on(item), true)
     candidate.sources = candidate.sources + SOCIAL
   end
   local actors, total = {}, 0
@@ -1224,13 +1487,27 @@ local function snapshot(keys, users)
   open(keys[1], nil, 0)
   local feeds = {}
   for n, user in ipairs(users) do
-    feeds[n] = { call('ZRANGE', 'feed' .. tag .. user, '0', '-1', 'REV', 'WITHSCORES'), floor_of(user) or '' }
+    local feed = {}
+    for _, entry in ipairs(policy and feed_of(user) or {}) do
+      feed[#feed + 1], feed[#feed + 2] = entry[1], digits(entry[2])
+    end
+    feeds[n] = { feed, floor_of(user) or '' }
   end
   return { call('HGETALL', keys[1]), call('EXISTS', 'job' .. here), feeds }
 end
 
+-- wake(fence:{s}, user): a user came to read. Their feed is made, if they were away, and kept up to
+-- date from now on; 1 where it is.
+local function wake_up(keys, args)
+  local time, user = open(keys[1], nil, 0), args[1]
+  if not policy or is_erased(user) then return 0 end
+  wake(user, time)
+  return is_awake(user) and 1 or 0
+end
+
 redis.register_function('likewave_1_apply', apply)
 redis.register_function('likewave_1_drain', go_on)
+redis.register_function('likewave_1_wake', wake_up)
 redis.register_function { function_name = 'likewave_1_page', callback = page, flags = { 'no-writes' } }
 redis.register_function { function_name = 'likewave_1_draw', callback = draw, flags = { 'no-writes' } }
 redis.register_function { function_name = 'likewave_1_snapshot', callback = snapshot, flags = { 'no-writes' } }

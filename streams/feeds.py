@@ -15,11 +15,11 @@ from redis import exceptions
 from models.columns import Rows
 from models.decay import contribution
 from models.errors import GapError, StoreError
+from models.policy import DAY
 from models.routing import route
 from streams.store import SCHEMA, explain
 
 if TYPE_CHECKING:
-    from models.policy import Policy
     from streams.settings import Settings
     from streams.store import Store
 
@@ -60,7 +60,7 @@ class Shards:
     def __init__(self, store: Store, settings: Settings, *, step: int = STEP) -> None:
         self._store = store
         self._count = settings.shards
-        self._policy = numbers(settings.policy) | {"step": step}
+        self._policy = numbers(settings) | {"step": step}
         self._rows = [FEWEST_ROWS] * settings.shards
         self._turns = [asyncio.Semaphore(CALLS_AT_ONCE) for _ in range(settings.shards)]
 
@@ -149,8 +149,9 @@ def _refusal(shard: int, error: exceptions.ResponseError) -> StoreError:
     return StoreError(f"shard {shard}: {explain(error)}")
 
 
-def numbers(policy: Policy) -> dict[str, Any]:
+def numbers(settings: Settings) -> dict[str, Any]:
     """Give the policy as the shard functions take it; bonuses are what a weight adds, in ms."""
+    policy = settings.policy
     bonus = {kind: _bonus(weight, policy.half_life_ms) for kind, weight in policy.weights.items()}
     trending = {
         kind: _bonus(policy.weights[kind], policy.trending_half_life_ms)
@@ -168,6 +169,8 @@ def numbers(policy: Policy) -> dict[str, Any]:
         "favor_bonus": _bonus(policy.favor, policy.half_life_ms),
         "young_bonus": _bonus(policy.young_weight, policy.trending_half_life_ms),
         "trending_bonus": trending,
+        "warm": settings.warm_days * DAY,
+        "fan_out": settings.fan_out_limit,
     }
 
 

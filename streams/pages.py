@@ -104,7 +104,7 @@ async def draw(  # noqa: PLR0913 - each a different thing that one call asks for
         "before": END_OF_TIME if before is None else before,
         "also": also,
     }
-    blob: Any = await store.execute_command(  # type: ignore[no-untyped-call] - redis-py
+    blob: Any = await store.execute_command(  # type: ignore[no-untyped-call]  # redis-py
         "FCALL_RO",
         f"likewave_{SCHEMA}_draw",
         1,

@@ -77,6 +77,14 @@ async def snapshot(store: Store, shard: int, users: Sequence[str]) -> Snapshot:
     )
 
 
+async def wake(store: Store, shards: int, user: str) -> bool:
+    """Keep the feed of `user` up to date from now on; tell whether there is one to keep."""
+    shard = shard_of(user, shards)
+    name = f"likewave_{SCHEMA}_wake"
+    woken: Any = await store.fcall(name, 1, fence_key(shard), user)
+    return bool(woken)
+
+
 async def engagement(store: Store, shards: int, item: str) -> Engagement:
     """Read what counts for an item: nothing, for one nobody has acted on within the horizon."""
     key = f"item:{{{shard_of(item, shards)}}}:{item}"

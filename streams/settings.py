@@ -67,6 +67,15 @@ class Settings(BaseSettings):
     partitions: int = Field(8, ge=1, le=4096, description="partitions of every topic")
     replication: int = Field(1, ge=1, le=7, description="replicas of every topic")
     topic_prefix: str = Field("likewave.", pattern=r"^[A-Za-z0-9._-]{0,100}$")
+    warm_days: int = Field(
+        14, ge=1, le=3650, description="days after reading or acting that a feed is kept up to date"
+    )
+    fan_out_limit: int = Field(
+        5_000,
+        ge=1,
+        le=1_000_000,
+        description="fans in a shard above whose number acts are not pushed",
+    )
     group: str = Field("likewave", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Faust app id")
     policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
     policy: Annotated[Policy, BeforeValidator(_policy)] = Field(default_factory=Policy)

@@ -57,9 +57,13 @@ def load_cases(kinds: str = "acts") -> list[Any]:
     return [pytest.param(Case(folder), id=folder.name) for folder in folders]
 
 
-def view_of(history: Iterable[events.Event], policy: Policy | None = None) -> View:
+def view_of(
+    history: Iterable[events.Event],
+    policy: Policy | None = None,
+    fan_out_limit: int | None = None,
+) -> View:
     """Apply a history to a view."""
-    view = View(policy or Policy())
+    view = View(policy or Policy(), fan_out_limit)
     for event in history:
         view.apply(event)
     return view

@@ -56,6 +56,13 @@ class Feeder:
             following = min(pending[source] + chance.randint(1, 40), len(self.log[source]))
             await self.carry(source, pending[source], following)
             pending[source] = following
+            await self._read_sometimes(chance)
+
+    async def _read_sometimes(self, chance: random.Random) -> None:
+        """Let somebody come to read, after a third of all batches."""
+        if chance.random() < 1 / 3:
+            user = chance.choice(sorted(accounts(self.history)))
+            await reader.wake(self.store, self.settings.shards, user)
 
     def append(self, history: Iterable[events.Event]) -> None:
         """Put events on the log, without carrying them over."""
@@ -78,7 +85,8 @@ class Feeder:
 
     async def differing(self, history: Sequence[events.Event] | None = None) -> list[Difference]:
         """Hold every feed against the definition."""
-        view = view_of(self.history if history is None else history, self.settings.policy)
+        settings, lived = self.settings, self.history if history is None else history
+        view = view_of(lived, settings.policy, settings.fan_out_limit)
         found: list[Difference] = []
         for user in sorted(accounts(self.history)):
             snapshot = await self.found(user)

@@ -58,6 +58,8 @@ class World:
     step: int  # work in one call of the shard functions
     letter: str = "i"  # that items begin with
     whole: bool = False  # everything happens that can, and not only acts and edges
+    fan_out_limit: int = 5_000
+    warm_days: int = 14
 
     @classmethod
     def drawn(cls, chance: random.Random) -> World:
@@ -76,6 +78,8 @@ class World:
             ),
             step=chance.choice([3, 8, 512]),
             whole=chance.random() < 2 / 3,
+            fan_out_limit=chance.choice([1, 2, 5_000]),
+            warm_days=chance.choice([1, 14]),
         )
 
     @property

@@ -24,10 +24,11 @@ HISTORIES = 40
 
 
 def world_of(settings: Settings, seed: int) -> tuple[World, Settings, random.Random]:
-    """Draw a world, and the settings for its policy."""
+    """Draw a world, and the settings for it."""
     chance = random.Random(seed)
     world = World.drawn(chance)
-    return world, settings.model_copy(update={"policy": world.policy}), chance
+    limits = {"fan_out_limit": world.fan_out_limit, "warm_days": world.warm_days}
+    return world, settings.model_copy(update={"policy": world.policy, **limits}), chance
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -35,7 +36,10 @@ def world_of(settings: Settings, seed: int) -> tuple[World, Settings, random.Ran
 async def test_any_history_ends_in_the_feeds_of_the_definition(
     settings: Settings, seed: int, number: int
 ) -> None:
-    """Laws 1 and 4: order, lateness, repetition and the cutting into batches do not matter."""
+    """Laws 1 and 4: order, lateness, repetition and the cutting into batches do not matter.
+
+    Some are away while it happens, some come back in between, some have too many fans.
+    """
     world, settings, chance = world_of(settings, 1_000 * seed + number)
     async with feeding(settings, step=world.step) as feeder:
         await feeder.feed(history(world, chance), chance)
