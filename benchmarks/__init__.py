@@ -18,4 +18,7 @@ In import order:
     popular     one act for 5,000 fans
     freshness   from act to visible, and pages meanwhile
     recovery    a worker after SIGKILL
+    lives       simulated people who live with the pages of one policy
+    spread      how far, evenly and broadly things spread, against friends or popularity alone
+    spam        what spam brings about, at most
 """

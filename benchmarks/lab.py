@@ -18,6 +18,7 @@ from streams import topics
 from streams.feeds import Shards, Span
 from streams.local import LIBS, Broker, Store
 from streams.producer import Producer
+from streams.reader import wake
 from streams.settings import load
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Sizes:
     seconds: float  # of a stream whose latency is measured
     repeats: int  # of acts that are measured one by one
     kills: int
+    people: int  # of a simulation
+    hours: int  # of simulated time
 
 
 FULL = Sizes(
@@ -67,6 +70,8 @@ FULL = Sizes(
     seconds=10,
     repeats=12,
     kills=2,
+    people=900,
+    hours=24,
 )
 QUICK = Sizes(
     rounds=1,
@@ -81,6 +86,8 @@ QUICK = Sizes(
     seconds=3,
     repeats=4,
     kills=1,
+    people=300,
+    hours=12,
 )
 
 
@@ -138,6 +145,7 @@ class Lab:
                 shards = Shards(client, settings)
                 for number, listed in enumerate(events):
                     await put_in(shards, listed, settings.policy, f"{LOG}-{number}")
+                    await _let_read(client, {one for event in listed for one in event.accounts})
                 await _compact(client)
         return folder
 
@@ -187,6 +195,12 @@ def by_topic(events: Iterable[Event]) -> list[list[Event]]:
     for event in events:
         lists[event.topic].append(event)
     return [listed for listed in lists.values() if listed]
+
+
+async def _let_read(client: stores.Store, users: Iterable[str]) -> None:
+    """Let users read, so that their feeds are kept up to date."""
+    for user in users:
+        await wake(client, 1, user)
 
 
 async def _compact(client: stores.Store) -> None:

@@ -56,15 +56,30 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One number of a simulation: what was found of whom, under which heading."""
+
+    heading: str
+    measure: str
+    contender: str
+    measured: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """The results and figures of one benchmark, or of all."""
+    """The results, findings and figures of one benchmark, or of all."""
 
     results: list[Result] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def __add__(self, other: Report) -> Report:
         """Put two reports together."""
-        return Report(self.results + other.results, self.figures + other.figures)
+        return Report(
+            self.results + other.results,
+            self.figures + other.figures,
+            self.findings + other.findings,
+        )
 
     def rate(self, measure: str, contender: str) -> float:
         """Give the median rate of a contender."""
@@ -126,6 +141,26 @@ def results_table(results: Sequence[Result]) -> Table:
     return table
 
 
+def findings_tables(findings: Sequence[Finding]) -> list[Table]:
+    """Lay out the findings: a table a heading, a row a measure, a column a contender."""
+    headings = dict.fromkeys(one.heading for one in findings)
+    return [
+        _findings_table(heading, [one for one in findings if one.heading == heading])
+        for heading in headings
+    ]
+
+
+def _findings_table(heading: str, findings: Sequence[Finding]) -> Table:
+    table = Table("measure", title=heading)
+    contenders = list(dict.fromkeys(one.contender for one in findings))
+    for contender in contenders:
+        table.add_column(contender, justify="right")
+    found = {(one.measure, one.contender): f"{one.measured:,.4g}" for one in findings}
+    for measure in dict.fromkeys(one.measure for one in findings):
+        table.add_row(measure, *(found.get((measure, contender), "") for contender in contenders))
+    return table
+
+
 def figures_table(figures: Sequence[Figure]) -> Table:
     """Lay out the figures against what was wanted."""
     table = Table("figure", title="Figures")
@@ -144,4 +179,5 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "results": [asdict(result) for result in report.results],
         "figures": [asdict(figure) | {"holds": figure.holds} for figure in report.figures],
+        "findings": [asdict(finding) for finding in report.findings],
     }

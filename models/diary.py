@@ -13,7 +13,7 @@ from models.policy import HOUR
 from models.spread import breadth, fans, gini, hops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from models.people import People
     from models.viewers import Served
@@ -50,8 +50,8 @@ class Diary:
         self._visits = visits
         done = [event for visit in visits for event in visit.done]
         self.posts = {event.item: event for event in done if isinstance(event, events.Post)}
-        seen = (event for event in done if isinstance(event, events.View))
-        self.views = [view for view in seen if view.item in self.posts]
+        self._looks = [event for event in done if isinstance(event, events.View)]
+        self.views = [view for view in self._looks if view.item in self.posts]
         self.likes = sum(isinstance(event, events.Like) for event in done)
 
     def author(self, item: str) -> int:
@@ -105,6 +105,14 @@ class Diary:
     def charged(self, account: str) -> list[int]:
         """Count for each page the items that are there on account of one account."""
         return [visit.accounts.count(account) for visit in self._visits]
+
+    def part_of(self, account: str) -> float:
+        """Give the part of all that was shown, seen or not, that was on account of one account."""
+        return sum(self.charged(account)) / max(1, sum(len(one.accounts) for one in self._visits))
+
+    def attention(self, items: Container[str]) -> float:
+        """Give the part of all looks that went to some items, whoever posted them."""
+        return mean(view.item in items for view in self._looks)
 
     def spread(self) -> Spread:
         """Measure it all."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.simulate import SimulateOptions
 
+    Others: TypeAlias = Callable[[int, Sequence[Event]], Iterable[Event]]
+
 STEP_MS = 5 * MINUTE  # of simulated time
 VISITS = 20  # at most before looking at the clock again
 
@@ -67,7 +69,7 @@ async def live_through(
     viewers: Viewers,
     visits: Iterable[Visit],
     showing: Showing,
-    others: Callable[[int, Sequence[Event]], Iterable[Event]] = lambda *_: (),
+    others: Others = lambda *_: (),
 ) -> list[Served]:
     """Let people come and answer; give what was shown and done, visit by visit.
 
