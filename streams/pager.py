@@ -8,11 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
+import structlog
+from redis.exceptions import ResponseError
+
 from models import cursor as cursors
 from models.explanation import explain
 from models.paging import recalled, turn
+from models.policy import HOUR
 from models.present import Present
 from models.ranking import tabulated
+from streams import reader
 from streams.exposures import Exposures
 from streams.pages import PROOFS, draw
 
@@ -26,7 +31,12 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.store import Store
 
+AWAKE_MS = HOUR  # for which nobody need be woken again
+MOST_READERS = 100_000  # remembered: some 10 MB
 ALL_PROOFS = 100_000  # more than a circle of 5,000 can have on one item
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class Pager:
         self._store = store
         self._settings = settings
         self._policies = policies
+        self._woken: dict[str, int] = {}  # user -> moment, Unix ms
         self._exposures = Exposures(store, settings.shards)
 
     async def __aenter__(self) -> Self:
@@ -70,6 +81,7 @@ class Pager:
         policies = self._policies.current()
         policy = policies.policy_for(user)
         sized = policy if limit is None else replace(policy, page_size=limit)
+        await self._wake(user, now)
         drawn = await self._draw(user, begun)
         table = tabulated(drawn.candidates, drawn.viewer, sized, self._present(now))
         turned = turn(table, begun)
@@ -82,6 +94,18 @@ class Pager:
             experiment=None if policies.experiment is None else policies.experiment.name,
             variant=policies.variant(user),
         )
+
+    async def _wake(self, user: str, now: int) -> None:
+        """Have the feed of whoever reads kept up to date: their pages are read faster then."""
+        if now - self._woken.get(user, -AWAKE_MS) < AWAKE_MS:
+            return
+        if len(self._woken) >= MOST_READERS:
+            self._woken.clear()
+        self._woken[user] = now
+        try:
+            await reader.wake(self._store, self._settings.shards, user)
+        except ResponseError as error:
+            log.warning("reader not woken", error=str(error))
 
     async def _draw(self, user: str, begun: Cursor | None) -> Draw:
         """Draw, with what waits since the first page even where nothing brings it any more."""
