@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from typing import TYPE_CHECKING
+import tomllib
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,11 +16,8 @@ from models.experiment import Experiment, PagePolicies
 from models.page_policy import PagePolicy
 from models.policy import HOUR, Policy
 from streams.page_policies import LivePolicies
-from streams.policy_file import read_policies
+from streams.policy_file import parse, read_policies
 from streams.settings import Settings, load
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TWO = "[page]\nper_actor = 2\n"
 TRIED = TWO + '[experiment]\nname = "taste"\nshare = 0.5\n[experiment.page]\ntaste_weight = 2\n'
@@ -104,6 +103,16 @@ class TestFile:
             load(policy_file=file)
         assert str(refusal.value).startswith(f"{file}: ")
         assert complaint in str(refusal.value)
+
+    def test_the_numbers_of_the_docs_are_the_defaults(self) -> None:
+        """The printed table names every number of a page, and the printed experiment can be run."""
+        text = (Path(__file__).parents[1] / "docs" / "pages.md").read_text()
+        page, experiment = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        found = parse(tomllib.loads(page + experiment))
+
+        assert found.pages.control == PagePolicy()
+        assert tomllib.loads(page)["page"].keys() == PagePolicy.RANGES.keys()
+        assert found.pages.experiment == Experiment("more-taste", 0.1, PagePolicy(taste_weight=1.0))
 
 
 class TestReload:
