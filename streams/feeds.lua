@@ -54,6 +54,7 @@ local SLICE = 256   -- users or items in one slice of a job
 local SWEPT = 4     -- due keys looked at in one call, SLICE entries each
 local COOLED = 32   -- users whose feed is given up in one call
 local HOUR = 3600000
+local MANY, LATEST, COUNTED = 64, 512, 1000   -- acts on an item: listed one by one, looked at, counted
 local FRESH_KEPT = 500
 
 -- Libraries, set by `open`: a store may not have them yet while it loads this file.
@@ -259,7 +260,11 @@ local function strengths_of(user, all)
   end
   local circle = 'circle' .. tag .. user
   for _, actor in ipairs(call('SMEMBERS', circle)) do
-    for _, kind in ipairs(KINDS) do add(kind, kind .. ':' .. actor, actor) end
+    add('like', 'like:' .. actor, actor)
+    if call('EXISTS', 'acts' .. tag .. 'share:' .. actor, 'acts' .. tag .. 'post:' .. actor) > 0 then
+      add('share', 'share:' .. actor, actor)
+      add('post', 'post:' .. actor, actor)
+    end
     work = work + 0.5
   end
   for _, sender in ipairs(call('SINTER', circle, 'senders' .. tag .. user)) do
@@ -1209,24 +1214,53 @@ end
 
 -- What readers ask for. None of it writes, so a replica may answer.
 
--- The live proofs of (user, item), newest first. While a job is open an erased account may be among
--- them, and an item that was taken down in a feed: both are left out.
-local function shown_proofs(user, item)
-  if is_barred(user, item) then return {} end
-  local proofs = proofs_of(user, item, acts_on(item), true)
-  if any('job') and any('erased') then
-    local kept = {}
-    for _, proof in ipairs(proofs) do
-      if not is_erased(proof[2]) then kept[#kept + 1] = proof end
+-- The newest of many acts of one kind, as proofs: the latest are looked up in the circle, some at a time.
+local function newest_of_many(user, item, kind, most)
+  local key, proofs = 'actors' .. tag .. kind .. ':' .. item, {}
+  for first = 0, LATEST - 1, MANY do
+    local found = call('ZRANGE', key, first, first + MANY - 1, 'REV', 'WITHSCORES')
+    local actors = {}
+    for k = 1, #found, 2 do actors[#actors + 1] = found[k] end
+    if #actors == 0 then return proofs end
+    for n, is in ipairs(call('SMISMEMBER', 'circle' .. tag .. user, unpack(actors))) do
+      local at = tonumber(found[2 * n])
+      if is == 1 and at > cut then proofs[#proofs + 1] = { kind, actors[n], at } end
+      if #proofs == most then return proofs end
     end
-    proofs = kept
   end
-  table.sort(proofs, function(a, b) return a[3] > b[3] end)
-  return proofs
+  return nil
 end
 
-local function newest(proofs, count)
-  return #proofs <= count and proofs or { unpack(proofs, 1, count) }
+-- Of (user, item) the newest live proofs, at most `most`; how many acts there are, and how many
+-- actors. Where many of one kind are in the circle not all are listed: acts are counted, up to
+-- COUNTED. While a job is open an erased account may be among them, and a feed may have what was
+-- taken down: both are left out.
+local function shown_proofs(user, item, most)
+  if is_barred(user, item) then return {}, 0, 0 end
+  local acts, circle, proofs, more = acts_on(item), 'circle' .. tag .. user, {}, 0
+  for _, kind in ipairs(KINDS) do
+    if acts[kind] > MANY and most < MANY then
+      local count = call('ZINTERCARD', '2', circle, 'actors' .. tag .. kind .. ':' .. item, 'LIMIT', COUNTED)
+      local newest = count > MANY and newest_of_many(user, item, kind, most)
+      if newest then
+        acts[kind], more = 0, more + count - #newest
+        for _, proof in ipairs(newest) do proofs[#proofs + 1] = proof end
+      end
+    end
+  end
+  for _, proof in ipairs(proofs_of(user, item, acts, true)) do proofs[#proofs + 1] = proof end
+  local actors, total, shown = {}, more, {}
+  local check = any('job') and any('erased')
+  table.sort(proofs, function(a, b) return a[3] > b[3] end)
+  for _, proof in ipairs(proofs) do
+    if not (check and is_erased(proof[2])) then
+      shown[#shown + 1] = proof
+      if not actors[proof[2]] then actors[proof[2]], total = true, total + 1 end
+    end
+  end
+  local count = #shown + more
+  for k = #shown, most + 1, -1 do shown[k] = nil end
+  return shown, count, total
 end
 
 -- The acts of the user's circle that are in no feed: the strength of each item, in likes of stream
@@ -1298,10 +1332,8 @@ local function page(keys, args)
   if not policy then return entries end
   for _, entry in ipairs(feed_of(user)) do
     if #entries == limit then break end
-    local proofs = shown_proofs(user, entry[1])
-    if #proofs > 0 then
-      entries[#entries + 1] = { entry[1], digits(entry[2]), #proofs, newest(proofs, most) }
-    end
+    local proofs, count = shown_proofs(user, entry[1], most)
+    if count > 0 then entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs } end
   end
   return entries
 end
@@ -1407,23 +1439,19 @@ end
 local function described(user, candidate, wanted)
   local item = candidate.item
   if is_down(item) then return nil end
-  local proofs = shown_proofs(user, item)
+  local proofs, count, actors = shown_proofs(user, item, wanted.proofs)
   local social = candidate.social
-  if #proofs == 0 then
+  if count == 0 then
     if social and candidate.sources == SOCIAL then return nil end
     social = nil
   elseif not social then
     social = score_of(user, item, acts_on(item), true)
     candidate.sources = candidate.sources + SOCIAL
   end
-  local actors, total = {}, 0
-  for _, proof in ipairs(proofs) do
-    if not actors[proof[2]] then actors[proof[2]], total = true, total + 1 end
-  end
   local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')
   return {
     item, candidate.sources, known[1] or '', known[2] or '', tonumber(known[3] or 0),
-    social or -math.huge, newest(proofs, wanted.proofs), total, tonumber(known[4] or -math.huge),
+    social or -math.huge, proofs, actors, tonumber(known[4] or -math.huge),
     tonumber(known[7] or 0), tonumber(known[5] or 0), tonumber(known[6] or 0),
   }
 end
