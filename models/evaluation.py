@@ -11,13 +11,15 @@ differences of each user, resampled together. Efron, Tibshirani: An Introduction
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+
+from models.policy import LEAST_HALF_LIVES, MOST_HALF_LIVES
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from models.baselines import Acts, Indexes
     from models.decay import Numbers
+    from models.policy import Policy
 
     Interval: TypeAlias = tuple[float, float]
 
@@ -49,7 +52,7 @@ class Question(NamedTuple):
     targets: tuple[int, ...]
 
 
-class Measures(msgspec.Struct, frozen=True, rename={"hr_10": "hr@10", "hr_50": "hr@50"}):
+class Measures(msgspec.Struct, frozen=True, rename=lambda name: name.replace("hr_", "hr@")):
     """How one ranking did; shares are between 0 and 1."""
 
     ranking: str
@@ -121,6 +124,22 @@ class Bootstrap:
         sums = np.bincount(self._user, values).astype(np.float32)
         low, high = np.percentile(self._draws @ sums / (self._draws @ self._targets), TAILS)
         return float(low), float(high)
+
+
+def at_half_life(policy: Policy, half_life_ms: int) -> Policy:
+    """Let feeds and trending forget at one pace; the horizon is kept, or as near as it may be.
+
+    >>> from models.policy import DAY, HOUR, Policy
+    >>> [at_half_life(Policy(), pace).horizon_ms // DAY for pace in (30 * DAY, 6 * HOUR)]
+    [300, 7]
+    """
+    least, most = LEAST_HALF_LIVES * half_life_ms, MOST_HALF_LIVES * half_life_ms
+    return replace(
+        policy,
+        half_life_ms=half_life_ms,
+        trending_half_life_ms=half_life_ms,
+        horizon_ms=min(max(policy.horizon_ms, least), most),
+    )
 
 
 def targets(acts: Acts, part: Part, split: int, most: int, chance: Generator) -> Indexes:

@@ -55,6 +55,7 @@ The local stack:
     supervisor    children that end with an error are started again, each time a little later
     stack         the local stack of a folder, started together and kept running
     sandbox       a private store to evaluate and simulate in, filled as a worker fills one
+    evaluation    prequential evaluation: every target is asked for before the shards know of it
     audience      people who read their pages and answer: the loop from events to pages and back
 
 For people:
@@ -67,6 +68,7 @@ For people:
     origins       where every setting comes from; passwords are masked
     tables        what commands show to a person
     page_tables   pages, explanations and exposures, as a person reads them
+    charts        an evaluation as a person sees it: a table, and a picture with its intervals
     probe         how long an act takes to become visible, as one pair of friends meets it
     pulse         how the stream does, in a few numbers
     live          the live view: one feed as it moves, and the pulse of the stream
@@ -76,5 +78,6 @@ For people:
     publication   the commands that publish events
     inspection    the commands that look at Likewave
     showing       the commands that show pages
+    judging       the command that judges rankings
     cli           the `likewave` command
 """
