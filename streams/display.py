@@ -29,15 +29,16 @@ async def show(
     document: Callable[[T], object] | None,
     *,
     watch: bool,
+    every_s: float = EVERY_S,
 ) -> None:
-    """Read and write; with `watch`, again every second where something changed, until Ctrl-C.
+    """Read and write; with `watch`, again and again where something changed, until Ctrl-C.
 
     With a `document` it is JSON: one document, or one line a change.
     """
     with _writer(table, document, watch=watch) as write:
         write(last := await read())
         while watch:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(every_s)
             if (found := await read()) != last:
                 write(last := found)
 

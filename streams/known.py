@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TRACES = (
     *("feed:{}:", "circle:{}:", "edges:{}:friend:", "edges:{}:follow:"),
-    *("acts:{}:like:", "acts:{}:share:", "acts:{}:post:"),
+    *("acts:{}:like:", "acts:{}:share:", "acts:{}:post:", "seen:{}:"),
 )
 
 
@@ -31,6 +31,6 @@ async def check_known(store: Store, settings: Settings, user: str) -> None:
     tag = f"{{{shard_of(user, settings.shards)}}}"
     if not await store.exists(*(key.format(tag) + user for key in TRACES)):
         raise SettingsError(
-            f"user {user} is unknown: no act, friendship or follow of that id is in the store; "
-            "mend the id, or see with `likewave lag` whether events wait"
+            f"user {user} is unknown: no act, view, friendship or follow of that id is in the "
+            "store; mend the id, or see with `likewave lag` whether events wait"
         )

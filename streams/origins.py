@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import EnvSettingsSource
 
+from models.experiment import PagePolicies
+from streams.policy_file import read_policies
 from streams.settings import PREFIX, Settings, running_stack
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def masked(url: str) -> str:
 
 
 def effective(settings: Settings) -> list[Setting]:
-    """List the settings of a process, the policy's numbers one by one."""
+    """List the settings of a process, the numbers of feeds and pages one by one."""
     found = dict(_sources())
     shown = settings.model_dump(mode="json", exclude={"policy"})
     shown["redis"] = masked(settings.redis)
@@ -48,7 +50,21 @@ def effective(settings: Settings) -> list[Setting]:
     for name, value in asdict(settings.policy).items():
         source = from_file.get(name, DEFAULT) if from_file else found.get("policy", DEFAULT)
         listed.append(Setting(f"policy.{name}", value, source))
+    for name, value in _of_pages(settings):
+        listed.append(Setting(name, value, from_file.get(name, DEFAULT)))
     return listed
+
+
+def _of_pages(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Give the numbers of pages, and of the experiment those that are other."""
+    pages = read_policies(settings.policy_file).pages if settings.policy_file else PagePolicies()
+    control = asdict(pages.control)
+    yield from ((f"page.{name}", value) for name, value in control.items())
+    if (tried := pages.experiment) is not None:
+        yield from (("experiment.name", tried.name), ("experiment.share", tried.share))
+        for name, value in asdict(tried.treatment).items():
+            if value != control[name]:
+                yield f"experiment.page.{name}", value
 
 
 def _sources() -> Iterator[tuple[str, str]]:
@@ -63,6 +79,15 @@ def _in_policy_file(settings: Settings) -> dict[str, str]:
     path = settings.policy_file
     if path is None:
         return {}
-    names = tomllib.loads(path.read_text("utf-8"))
     source = f"policy file ({path})"
+    names = _named(tomllib.loads(path.read_text("utf-8")))
     return {field: source for name in names for field in (name, f"{name}_ms")}
+
+
+def _named(table: dict[str, Any], within: str = "") -> Iterator[str]:
+    """Give the dotted names of all values of a table."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _named(value, f"{within}{name}.")
+        else:
+            yield within + name

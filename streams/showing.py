@@ -12,13 +12,17 @@ from rich.console import Console
 
 from streams import clock, display, documents, logs, page_tables, store
 from streams import exposures as counts
-from streams.inspection import Watch
 from streams.known import check_id, check_known
 from streams.page_policies import LivePolicies
 from streams.pager import Page, Pager
 from streams.settings import load
 from streams.terminal import Json, write_json
 
+WATCHED_EVERY_S = 0.5  # so a changed policy file is seen within a second
+
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on until Ctrl-C, wherever something changes.")
+]
 User = Annotated[str, typer.Argument(metavar="USER", help="Whose page.")]
 
 app = typer.Typer()
@@ -52,7 +56,9 @@ async def _page(
     async with _paging(user) as pager:
         seen = Steady(lambda: pager.page(user, now=clock.now_ms(), cursor=cursor, limit=limit))
         document = partial(documents.page, user) if json else None
-        await display.show(seen.read, page_tables.page, document, watch=watch)
+        await display.show(
+            seen.read, page_tables.page, document, watch=watch, every_s=WATCHED_EVERY_S
+        )
     if not json and seen.page is not None and seen.page.cursor:
         typer.echo(f"next page: likewave page {user} --cursor {seen.page.cursor}")
 

@@ -15,6 +15,7 @@ from models.errors import PolicyError
 from models.experiment import Experiment, PagePolicies
 from models.page_policy import PagePolicy
 from models.policy import HOUR, Policy
+from streams.origins import effective
 from streams.page_policies import LivePolicies
 from streams.policy_file import parse, read_policies
 from streams.settings import Settings, load
@@ -103,6 +104,21 @@ class TestFile:
             load(policy_file=file)
         assert str(refusal.value).startswith(f"{file}: ")
         assert complaint in str(refusal.value)
+
+    def test_the_effective_numbers_are_listed_with_where_they_come_from(self, file: Path) -> None:
+        """As `likewave config` shows them; of an experiment what is other than in control."""
+        file.write_text(TRIED)
+        listed = {one.name: (one.value, one.source) for one in effective(load(policy_file=file))}
+        here = f"policy file ({file})"
+
+        assert listed["page.per_actor"] == (2, here)
+        assert listed["page.page_size"] == (20, "default")
+        tried = {name: found for name, found in listed.items() if name.startswith("experiment.")}
+        assert tried == {
+            "experiment.name": ("taste", here),
+            "experiment.share": (0.5, here),
+            "experiment.page.taste_weight": (2, here),
+        }
 
     def test_the_numbers_of_the_docs_are_the_defaults(self) -> None:
         """The printed table names every number of a page, and the printed experiment can be run."""
