@@ -127,6 +127,7 @@ def load(**overrides: Any) -> Settings:
             f"{PREFIX}POLICY is not a JSON object of numbers; a TOML file named by "
             f"{PREFIX}POLICY_FILE is easier to write"
         ) from error
-    if settings.policy_file is None:
-        return settings
-    return settings.model_copy(update={"policy": read_policies(settings.policy_file).feeds})
+    path = settings.policy_file
+    if path is None or str(path.absolute()) == running_stack().get("policy_file"):
+        return settings  # with the numbers that the stack's feeds are made with
+    return settings.model_copy(update={"policy": read_policies(path).feeds})

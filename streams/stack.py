@@ -129,7 +129,9 @@ def _claimed_folder() -> Iterator[None]:
 
 @contextmanager
 def _published(settings: Settings) -> Iterator[None]:
-    known = settings.model_dump(mode="json", exclude={"policy_file"})  # `policy` is what it says
+    path = settings.policy_file
+    absolute = settings.model_copy(update={"policy_file": path and path.absolute()})
+    known = absolute.model_dump(mode="json")
     draft = STACK_FILE.with_suffix(".draft")
     draft.touch(mode=0o600)  # a URL may hold a password
     draft.write_text(json.dumps({"pid": os.getpid(), "settings": known}, indent=2))

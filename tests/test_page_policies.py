@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from models.policy import HOUR, Policy
 from streams.origins import effective
 from streams.page_policies import LivePolicies
 from streams.policy_file import parse, read_policies
-from streams.settings import Settings, load
+from streams.settings import STACK_FILE, Settings, load
 
 TWO = "[page]\nper_actor = 2\n"
 TRIED = TWO + '[experiment]\nname = "taste"\nshare = 0.5\n[experiment.page]\ntaste_weight = 2\n'
@@ -104,6 +106,25 @@ class TestFile:
             load(policy_file=file)
         assert str(refusal.value).startswith(f"{file}: ")
         assert complaint in str(refusal.value)
+
+    @pytest.mark.parametrize("named", [False, True])
+    def test_a_running_stack_names_its_file(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool
+    ) -> None:
+        """Its feeds are made with what the file said when it started, pages with what it says now.
+
+        That holds with and without the environment naming the same file once more.
+        """
+        monkeypatch.chdir(file.parent)
+        if named:
+            monkeypatch.setenv("LIKEWAVE_POLICY_FILE", file.name)
+        started = {"policy": asdict(Policy(half_life_ms=3 * HOUR)), "policy_file": str(file)}
+        STACK_FILE.parent.mkdir()
+        STACK_FILE.write_text(json.dumps({"pid": os.getpid(), "settings": started}))
+        file.write_text('half_life = "5h"\n' + TWO)
+
+        assert load().policy == Policy(half_life_ms=3 * HOUR)
+        assert LivePolicies(load()).current().control == PagePolicy(per_actor=2)
 
     def test_the_effective_numbers_are_listed_with_where_they_come_from(self, file: Path) -> None:
         """As `likewave config` shows them; of an experiment what is other than in control."""
