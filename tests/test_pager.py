@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -21,7 +23,6 @@ from tests.feeder import feeding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from streams.settings import Settings
     from tests.feeder import Feeder
@@ -174,6 +175,20 @@ async def test_an_empty_store_has_an_empty_page(feeder: Feeder) -> None:
         page = await pager.page("ann", now=NOON)
 
     assert (page.items, page.cursor, page.new_count) == ([], None, 0)
+
+
+async def test_the_program_of_the_docs_shows_everything(feeder: Feeder) -> None:
+    """Run as it stands, it gives page after page."""
+    text = (Path(__file__).parents[1] / "docs" / "pages.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    await feeder.feed(likes(range(30), NOON), CHANCE)
+    names: dict[str, Any] = {}
+    exec(program, names)  # noqa: S102  our own page
+    shown = [page async for page in names["everything"](feeder.settings, "ann")]
+
+    assert sorted(item for page in shown for item in items(page)) == sorted(
+        f"song{k}" for k in range(30)
+    )
 
 
 async def test_what_is_no_cursor_is_refused(feeder: Feeder) -> None:
