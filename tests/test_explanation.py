@@ -121,7 +121,7 @@ def test_a_place_is_told_after_every_step() -> None:
 
 
 def test_what_is_not_shown_is_explained_too() -> None:
-    """The first filter it fails is told, each is named, and where it would have stood without them."""
+    """The first filter it fails is told, all are named, and where it would have stood."""
     viewer = replace(ANN, seen={"song"}, hidden={"song"})
     explained = explain("song", [SONG], viewer, POLICY, NOW)
 
