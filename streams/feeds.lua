@@ -156,23 +156,21 @@ local function is_pulled(kind, actor, item)
   return any('pulled') and call('ZSCORE', 'pulled' .. tag .. kind .. ':' .. actor, item)
 end
 
--- The live proofs of (user, item), { kind, who, at }, in no order: of what was pushed, or of `all`
--- acts; `acts` saves looking where there is nothing.
-local function proofs_of(user, item, acts, all)
-  local circle, proofs = 'circle' .. tag .. user, {}
-  for _, kind in ipairs(KINDS) do
-    if acts[kind] > 0 then
-      local found = call('ZINTER', '2', circle, 'actors' .. tag .. kind .. ':' .. item,
-        'WEIGHTS', '0', '1', 'WITHSCORES')
-      for k = 1, #found, 2 do
-        local at = tonumber(found[k + 1])
-        if at > cut and (all or not is_pulled(kind, found[k], item)) then
-          proofs[#proofs + 1] = { kind, found[k], at }
-        end
-      end
+-- Add to `proofs` the acts of one kind on the item by the user's circle, { kind, who, at }: of what
+-- was pushed, or of `all` acts.
+local function add_acts(proofs, circle, item, kind, all)
+  local found = call('ZINTER', '2', circle, 'actors' .. tag .. kind .. ':' .. item,
+    'WEIGHTS', '0', '1', 'WITHSCORES')
+  for k = 1, #found, 2 do
+    local at = tonumber(found[k + 1])
+    if at > cut and (all or not is_pulled(kind, found[k], item)) then
+      proofs[#proofs + 1] = { kind, found[k], at }
     end
   end
-  if acts.direct == 0 then return proofs end
+end
+
+-- Add the shares with the user by name.
+local function add_shares(proofs, circle, item, user)
   local given = call('ZRANGE', 'direct' .. tag .. item, '[' .. user .. '|', '(' .. user .. '}', 'BYLEX')
   for _, member in ipairs(given) do
     local sender = string.sub(member, #user + 2)
@@ -181,6 +179,15 @@ local function proofs_of(user, item, acts, all)
       if at > cut then proofs[#proofs + 1] = { 'direct', sender, at } end
     end
   end
+end
+
+-- The live proofs of (user, item), in no order; `acts` saves looking where there is nothing.
+local function proofs_of(user, item, acts, all)
+  local circle, proofs = 'circle' .. tag .. user, {}
+  for _, kind in ipairs(KINDS) do
+    if acts[kind] > 0 then add_acts(proofs, circle, item, kind, all) end
+  end
+  if acts.direct > 0 then add_shares(proofs, circle, item, user) end
   return proofs
 end
 
@@ -1231,29 +1238,52 @@ local function newest_of_many(user, item, kind, most)
   return nil
 end
 
--- Of (user, item) the newest live proofs, at most `most`; how many acts there are, and how many
--- actors. Where many of one kind are in the circle not all are listed: acts are counted, up to
--- COUNTED. While a job is open an erased account may be among them, and a feed may have what was
--- taken down: both are left out.
-local function shown_proofs(user, item, most)
-  if is_barred(user, item) then return {}, 0, 0 end
-  local acts, circle, proofs, more = acts_on(item), 'circle' .. tag .. user, {}, 0
-  for _, kind in ipairs(KINDS) do
-    if acts[kind] > MANY and most < MANY then
-      local count = call('ZINTERCARD', '2', circle, 'actors' .. tag .. kind .. ':' .. item, 'LIMIT', COUNTED)
-      local newest = count > MANY and newest_of_many(user, item, kind, most)
-      if newest then
-        acts[kind], more = 0, more + count - #newest
-        for _, proof in ipairs(newest) do proofs[#proofs + 1] = proof end
-      end
-    end
+-- Who reads: what is asked once a call, and spares asking for every item.
+local function reader_of(user)
+  local circle = 'circle' .. tag .. user
+  local reader = {
+    user = user, circle = circle, kinds = KINDS, wide = call('SCARD', circle) > MANY,
+    is_named = call('EXISTS', 'senders' .. tag .. user) == 1, unsure = any('job') and any('erased'),
+  }
+  if reader.wide then return reader end
+  local members = call('SMEMBERS', circle)
+  reader.kinds = {}
+  for _, kind in ipairs(KINDS) do   -- of which anybody has done anything
+    local keys = {}
+    for n, actor in ipairs(members) do keys[n] = 'acts' .. tag .. kind .. ':' .. actor end
+    if #keys > 0 and call('EXISTS', unpack(keys)) > 0 then reader.kinds[#reader.kinds + 1] = kind end
   end
-  for _, proof in ipairs(proofs_of(user, item, acts, true)) do proofs[#proofs + 1] = proof end
+  return reader
+end
+
+-- The live proofs of an item for a reader, in no order, and how many more acts there are.
+local function found_proofs(reader, item, most)
+  local proofs, more = {}, 0
+  for _, kind in ipairs(reader.kinds) do
+    local newest
+    if reader.wide and most < MANY then
+      local key = 'actors' .. tag .. kind .. ':' .. item
+      local count = call('ZINTERCARD', '2', reader.circle, key, 'LIMIT', COUNTED)
+      newest = count > MANY and newest_of_many(reader.user, item, kind, most)
+      for _, proof in ipairs(newest or {}) do proofs[#proofs + 1] = proof end
+      more = newest and more + count - #newest or more
+    end
+    if not newest then add_acts(proofs, reader.circle, item, kind, true) end
+  end
+  if reader.is_named then add_shares(proofs, reader.circle, item, reader.user) end
+  return proofs, more
+end
+
+-- The newest live proofs, at most `most`; how many acts there are, and how many actors. Where many
+-- of one kind are in the circle, acts are counted, up to COUNTED. While a job is open an erased account
+-- may be among them, and a feed may have what was taken down: both are left out.
+local function shown_proofs(reader, item, most)
+  if is_down(item) then return {}, 0, 0 end
+  local proofs, more = found_proofs(reader, item, most)
+  if #proofs > 1 then table.sort(proofs, function(a, b) return a[3] > b[3] end) end
   local actors, total, shown = {}, more, {}
-  local check = any('job') and any('erased')
-  table.sort(proofs, function(a, b) return a[3] > b[3] end)
   for _, proof in ipairs(proofs) do
-    if not (check and is_erased(proof[2])) then
+    if not (reader.unsure and is_erased(proof[2])) then
       shown[#shown + 1] = proof
       if not actors[proof[2]] then actors[proof[2]], total = true, total + 1 end
     end
@@ -1330,9 +1360,10 @@ local function page(keys, args)
   open(keys[1], nil, 0)
   local user, limit, most, entries = args[1], tonumber(args[2]), tonumber(args[3] or '3'), {}
   if not policy then return entries end
+  local reader = reader_of(user)
   for _, entry in ipairs(feed_of(user)) do
     if #entries == limit then break end
-    local proofs, count = shown_proofs(user, entry[1], most)
+    local proofs, count = shown_proofs(reader, entry[1], most)
     if count > 0 then entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs } end
   end
   return entries
@@ -1420,26 +1451,24 @@ local function is_member(found) return found == 1 end
 local function gather(user, wanted, likings)
   local list, add = collection()
   for _, entry in ipairs(feed_of(user)) do add(entry[1], SOCIAL).social = entry[2] end
-  for _, item in ipairs(call('ZRANGE', 'trending' .. here, '0', wanted.trending - 1, 'REV')) do
-    add(item, TRENDING)
+  local function add_top(key, count, source)
+    local top = count > 0 and call('ZRANGE', key, '0', count - 1, 'REV') or {}
+    for _, item in ipairs(top) do add(item, source) end
   end
+  add_top('trending' .. here, wanted.trending, TRENDING)
   for _, topic in ipairs(favourite_topics(likings, wanted)) do
-    local key = 'trending' .. tag .. topic
-    for _, item in ipairs(call('ZRANGE', key, '0', wanted.per_topic - 1, 'REV')) do add(item, TASTE) end
+    add_top('trending' .. tag .. topic, wanted.per_topic, TASTE)
   end
-  for _, item in ipairs(call('ZRANGE', 'fresh' .. here, digits(wanted.before), '-inf', 'BYSCORE', 'REV',
-    'LIMIT', '0', wanted.fresh)) do
-    add(item, FRESH)
-  end
+  add_top('fresh' .. here, wanted.fresh, FRESH)
   for _, item in ipairs(wanted.also) do add(item, 0) end
   return list
 end
 
 -- All that is known of a candidate; nil where the circle alone brought it, and does no more.
-local function described(user, candidate, wanted)
-  local item = candidate.item
+local function described(reader, candidate, wanted)
+  local user, item = reader.user, candidate.item
   if is_down(item) then return nil end
-  local proofs, count, actors = shown_proofs(user, item, wanted.proofs)
+  local proofs, count, actors = shown_proofs(reader, item, wanted.proofs)
   local social = candidate.social
   if count == 0 then
     if social and candidate.sources == SOCIAL then return nil end
@@ -1463,8 +1492,8 @@ favoured, cut off } among authors and actors, items { seen, acted, hidden } amon
 candidates { item, sources, author, topics, posted at, social score, proofs, number of actors,
 trending score, views, likes, shares } }.
 Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
-`fresh` (posted not after `before`); items to look at `also`; `proofs` of each; of a taste the
-number of `likings` of each kind, `weights` and `taste_half_life` (ms).
+`fresh`; items to look at `also`; `proofs` of each; of a taste the number of `likings` of each kind,
+`weights` and `taste_half_life` (ms).
 ]]
 local function draw(keys, args)
   local time = open(keys[1], nil, 0)
@@ -1478,8 +1507,9 @@ local function draw(keys, args)
       accounts[#accounts + 1] = account
     end
   end
+  local reader = reader_of(user)
   for _, candidate in ipairs(gather(user, wanted, likings)) do
-    local all = described(user, candidate, wanted)
+    local all = described(reader, candidate, wanted)
     if all then
       candidates[#candidates + 1], items[#items + 1] = all, all[1]
       name(all[3])

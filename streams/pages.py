@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # How many candidates each source brings, beyond the feed.
 SOURCES = {"trending": 50, "topics": 5, "per_topic": 10, "fresh": 20}
 PROOFS = 3  # of each candidate
-END_OF_TIME = 2**52
 BITS = {Source.SOCIAL: 1, Source.TRENDING: 2, Source.TASTE: 4, Source.FRESH: 8}
 JOINED = [
     frozenset(source for source, bit in BITS.items() if bits & bit)
@@ -79,20 +78,18 @@ class _Reply(msgspec.Struct, array_like=True, frozen=True):
 _decoder = msgspec.msgpack.Decoder(_Reply)
 
 
-async def draw(  # noqa: PLR0913 - each a different thing that one call asks for
+async def draw(
     store: Store,
     settings: Settings,
     user: str,
     *,
     proofs: int = PROOFS,
-    before: int | None = None,
     also: Sequence[str] = (),
 ) -> Draw:
     """Read what a page of `user` is made of.
 
-    Of each candidate the newest `proofs` are given. Fresh items are those posted at or `before` a
-    moment (Unix ms), so that further pages see the same. `also` names items to look at whether or
-    not anything brings them.
+    Of each candidate the newest `proofs` are given. `also` names items to look at whether or not
+    anything brings them.
     """
     shard = shard_of(user, settings.shards)
     wanted = {
@@ -101,7 +98,6 @@ async def draw(  # noqa: PLR0913 - each a different thing that one call asks for
         "taste_half_life": tastes.half_life_ms(settings.policy),
         "likings": tastes.LIKINGS_KEPT,
         "proofs": proofs,
-        "before": END_OF_TIME if before is None else before,
         "also": also,
     }
     blob: Any = await store.execute_command(  # type: ignore[no-untyped-call]  # redis-py
