@@ -34,7 +34,9 @@ PARTS = ("homophily", "established", "newcomers", "persistence", "like", "share"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How people are. What has no source is an assumption, made to be seen and turned.
+    """How people are. Numbers are assumptions, made to be seen and turned.
+
+    The works named found the law that a number belongs to; only of `influence` the size as well.
 
     >>> Behaviour(persistence=1.0)
     Traceback (most recent call last):
