@@ -37,5 +37,6 @@ In import order; a module imports only what stands above it:
     diary        what came of a simulation, for circles, creators and topics
     spam         what spam looks like
     baselines    plain rankings of the same acts, to hold pages against: the crowd, friends, chance
+    study        what is studied: a history whose users and items are numbers, its circles, its acts
     evaluation   how well rankings foretell what people go on to do
 """

@@ -33,17 +33,16 @@ from models.evaluation import (
     questions,
     targets,
 )
-from models.events import Befriend, Follow, Like, OnItem, Share
 from models.policy import SECOND
 from models.present import Present
 from models.ranking import pages, tabulated
+from models.study import Study, study_of
 from streams import sandbox
 from streams.pages import draw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from models.events import Event
     from models.page_policy import PagePolicy
     from streams.datasets import Dataset
     from streams.sandbox import Sandbox
@@ -80,21 +79,11 @@ class Evaluation(msgspec.Struct, frozen=True):
     page_policy: str  # version
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
-    """A data set with users and items by number, as the baselines know it."""
-
-    acts: Acts
-    circles: list[list[int]]
-    users: list[str]
-    items: dict[str, int]
-
-
 async def evaluate(
     settings: Settings, dataset: Dataset, options: EvaluationOptions, report: Report
 ) -> Evaluation:
     """Ask Likewave and the baselines for the targets of `dataset`; raise InputError for none."""
-    study = study_of(dataset)
+    study = study_of(dataset.events)
     split = _split_ms(study.acts, options.split)
     chance = np.random.default_rng(options.seed)
     chosen = targets(study.acts, options.part, split, options.targets, chance)
@@ -117,33 +106,6 @@ async def evaluate(
         half_life_ms=settings.policy.half_life_ms,
         page_policy=options.page_policy.version,
     )
-
-
-def study_of(dataset: Dataset) -> Study:
-    """Number the users and items of a data set; its likes and shares are the acts."""
-    acts = [event for event in dataset.events if isinstance(event, Like | Share) and not event.off]
-    if not acts:
-        raise InputError("nothing to foretell: --map a kind of the data set to like or share")
-    users = _numbers(account for event in dataset.events for account in event.accounts)
-    items = _numbers(event.item for event in dataset.events if isinstance(event, OnItem))
-    columns = [(one.at, users[one.user], items[one.item]) for one in acts]
-    at, user, item = np.array(columns, dtype=np.int64).T
-    circles = _circles(dataset.events[: dataset.edges], users)
-    return Study(Acts(at, user, item, len(users), len(items)), circles, list(users), items)
-
-
-def _numbers(names: Iterable[str]) -> dict[str, int]:
-    return {name: number for number, name in enumerate(dict.fromkeys(names))}
-
-
-def _circles(edges: Sequence[Event], users: Mapping[str, int]) -> list[list[int]]:
-    circles: list[set[int]] = [set() for _ in users]
-    for edge in edges:
-        if isinstance(edge, Befriend | Follow):
-            circles[users[edge.user]].add(users[edge.friend])
-        if isinstance(edge, Befriend):
-            circles[users[edge.friend]].add(users[edge.user])
-    return [sorted(circle) for circle in circles]
 
 
 def _split_ms(acts: Acts, split: float) -> int:
@@ -173,9 +135,18 @@ class _Trial:
         self._names = list(study.items)
         self._carried = 0  # events
 
+    async def bring_up_to(self, now: int, report: Report) -> None:
+        """Tell the shards all that happened before `now`, and report where that is much."""
+        first = self._carried
+        end = bisect_left(self._events, now, lo=first, key=lambda event: event.at)
+        for begin in range(first, end, CARRIED):
+            await self._inside.carry(self._events[begin : min(begin + CARRIED, end)])
+            if begin + CARRIED < end:
+                report("events before", begin + CARRIED - first, end - first)
+        self._carried = end
+
     async def answers(self, asked: Question) -> dict[str, list[int]]:
         """Give the items that each ranking has for a viewer, best first."""
-        await self._carry(asked.now)
         own = self._friends.own(asked.viewer, asked.now)
         answers = {LIKEWAVE: await self._shown(asked, own.tolist())}
         for name, scorer in self._baselines.items():
@@ -185,13 +156,6 @@ class _Trial:
     def familiar(self, asked: Question) -> set[int]:
         """Name the items on which the viewer's circle has acted."""
         return self._friends.acted_on(asked.viewer, asked.now)
-
-    async def _carry(self, now: int) -> None:
-        """Bring the shards up to all that happened before `now`."""
-        end = bisect_left(self._events, now, lo=self._carried, key=lambda event: event.at)
-        for begin in range(self._carried, end, CARRIED):
-            await self._inside.carry(self._events[begin : min(begin + CARRIED, end)])
-        self._carried = end
 
     async def _shown(self, asked: Question, own: Sequence[int]) -> list[int]:
         drawn = await draw(
@@ -209,6 +173,7 @@ async def _tally(trial: _Trial, asked: Sequence[Question], report: Report) -> di
     total = sum(len(one.targets) for one in asked)
     done = 0
     for one in asked:
+        await trial.bring_up_to(one.now, report)
         familiar = trial.familiar(one)
         for name, ranked in (await trial.answers(one)).items():
             tallies.setdefault(name, Tally()).add(ranked, one.targets, familiar)

@@ -17,8 +17,9 @@ from models.evaluation import Part, at_half_life
 from models.events import Befriend, Event, Follow, Like, Unlike, View
 from models.page_policy import PagePolicy
 from models.policy import DAY, HOUR, MINUTE, SECOND
+from models.study import study_of
 from streams.datasets import Dataset, read_dataset
-from streams.evaluation import Evaluation, EvaluationOptions, evaluate, study_of
+from streams.evaluation import Evaluation, EvaluationOptions, evaluate
 from streams.settings import Settings, load
 from tests.command import complaint, run
 
@@ -151,7 +152,7 @@ async def test_follows_carry_one_way_and_only_likes_and_shares_are_foretold() ->
     )
     found = await ask(data)
 
-    assert study_of(data).circles == [[1], []]
+    assert study_of(data.events).circles == [[1], []]
     assert (found.targets, found.items) == (4, 3)
     assert hits(found)["friend-recency"] == 1
 
