@@ -1,4 +1,4 @@
-"""The commands that look at Likewave: feed, lag, audit, config."""
+"""The commands that look at Likewave: feed, lag, shards, audit, config."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from streams import clock, display, reader, store, tables, wording
 from streams.known import check_known
 from streams.lag import gauge
 from streams.origins import Setting, effective
-from streams.reader import Entry
+from streams.reader import Census, Entry
 from streams.settings import Settings, load
 from streams.terminal import Json, Stages, ticker, write_json
 
@@ -80,6 +80,22 @@ async def _lag(*, watch: bool, json: bool) -> None:
     async with store.reading(settings) as feeds, gauge(settings, feeds) as open_gauge:
         document = msgspec.to_builtins if json else None
         await display.show(open_gauge.measure, tables.lag, document, watch=watch)
+
+
+@app.command(epilog="Example: likewave shards --json")
+def shards(*, json: Json = False) -> None:
+    """Show who and what is in each shard: warm users, stream time, work done, an open job."""
+    found = asyncio.run(_shards())
+    if json:
+        write_json(found)
+    else:
+        Console().print(tables.shards(found))
+
+
+async def _shards() -> list[Census]:
+    settings = load()
+    async with store.reading(settings) as feeds:
+        return [await reader.census(feeds, shard) for shard in range(settings.shards)]
 
 
 @app.command(epilog="Example: likewave audit --users 500 --json")

@@ -45,6 +45,20 @@ class Snapshot:
     floors: dict[str, int]  # user -> score at or below which the feed may lack entries
 
 
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Who and what is in one shard."""
+
+    shard: int
+    warm: int  # users whose feeds are kept up to date
+    kept_back: int  # accounts with acts that are merged at reading, since they have too many fans
+    erased: int  # accounts
+    down: int  # items
+    stream_time: int  # Unix ms, 0 when nothing was applied
+    work: int  # signals and retractions since the shard was filled
+    busy: bool  # a job is open
+
+
 def fence_key(shard: int) -> str:
     """Name the key that every call of a shard declares."""
     return f"fence:{{{shard}}}"
@@ -91,6 +105,19 @@ async def engagement(store: Store, shards: int, item: str) -> Engagement:
     found: Any = await store.hgetall(key)
     likes, shares, views = (int(found.get(name, 0)) for name in ("likes", "shares", "views"))
     return Engagement(likes, shares, views, float(found.get("score", "-inf")))
+
+
+async def census(store: Store, shard: int) -> Census:
+    """Count what is in a shard."""
+    tag = f"{{{shard}}}"
+    async with store.pipeline(transaction=False) as ask:
+        ask.zcard(f"warm:{tag}")
+        for name in ("pulled", "erased", "down"):
+            ask.scard(f"{name}:{tag}")
+        ask.hmget(fence_key(shard), "time", "work")
+        ask.exists(f"job:{tag}")
+        warm, kept_back, erased, down, (time, work), busy = await ask.execute()
+    return Census(shard, warm, kept_back, erased, down, int(time or 0), int(work or 0), bool(busy))
 
 
 async def fences(store: Store, shard: int) -> dict[str, tuple[int, str, int]]:

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
     from streams.lag import Backlog
     from streams.origins import Setting
-    from streams.reader import Entry
+    from streams.reader import Census, Entry
     from streams.topics import TopicState
 
 COLUMNS = 80
 MARKS = {"▲": "green", "▼": "red", "+": "cyan"}
-RIGHT = ("rank", "partition", "fence", "end", "lag", "seconds", "partitions")
+RIGHT = (
+    *("rank", "partition", "fence", "end", "lag", "seconds", "partitions"),
+    *("shard", "warm", "kept back", "erased", "down", "signals"),
+)
 
 
 def feed(entries: Sequence[Entry], *, now: int, half_life_ms: int) -> RenderableType:
@@ -76,6 +79,19 @@ def lag(backlog: Backlog) -> RenderableType:
             style="bold" if one.lag else None,
         )
     return Group(total if backlog.lag else "lag: 0, all that was published is applied", table)
+
+
+def shards(found: Sequence[Census]) -> RenderableType:
+    """Lay out what is in each shard; times are those of events."""
+    table = _table("shard", "warm", "kept back", "erased", "down", "signals", "stream time", "job")
+    for one in found:
+        table.add_row(
+            str(one.shard),
+            *(f"{count:,}" for count in (one.warm, one.kept_back, one.erased, one.down, one.work)),
+            wording.moment(one.stream_time) if one.stream_time else "-",
+            "open" if one.busy else "-",
+        )
+    return table
 
 
 def topics(states: Sequence[TopicState]) -> RenderableType:

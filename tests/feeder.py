@@ -39,12 +39,19 @@ class Record:
 class Feeder:
     """A log of `partitions` per topic, and the shards it has been carried into."""
 
-    def __init__(self, feeds: store.Store, settings: Settings, *, step: int = STEP) -> None:
+    def __init__(
+        self, feeds: store.Store, settings: Settings, *, step: int = STEP, read: bool = True
+    ) -> None:
         self.store = feeds
+        self._read = read
         self.settings = settings
         self.shards = Shards(feeds, settings, step=step)
         self.log: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         self.history: list[events.Event] = []
+
+    async def prepare(self) -> None:
+        """Make an empty store ready, as a worker does when it starts."""
+        await store.prepare(self.store, self.settings)
 
     async def feed(self, history: Iterable[events.Event], chance: random.Random) -> None:
         """Append events to the log and carry them over in batches of any size, topics mixed."""
@@ -60,7 +67,7 @@ class Feeder:
 
     async def _read_sometimes(self, chance: random.Random) -> None:
         """Let somebody come to read, after a third of all batches."""
-        if chance.random() < 1 / 3:
+        if self._read and chance.random() < 1 / 3:
             user = chance.choice(sorted(accounts(self.history)))
             await reader.wake(self.store, self.settings.shards, user)
 
@@ -112,8 +119,11 @@ def _hash(key: str) -> int:
 
 
 @asynccontextmanager
-async def feeding(settings: Settings, *, step: int = STEP) -> AsyncIterator[Feeder]:
-    """Prepare the store of `settings` and feed it."""
+async def feeding(
+    settings: Settings, *, step: int = STEP, read: bool = True
+) -> AsyncIterator[Feeder]:
+    """Prepare the store of `settings` and feed it; unless `read`, nobody reads meanwhile."""
     async with store.opened(settings) as feeds:
-        await store.prepare(feeds, settings)
-        yield Feeder(feeds, settings, step=step)
+        feeder = Feeder(feeds, settings, step=step, read=read)
+        await feeder.prepare()
+        yield feeder

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 COMMANDS = [
-    *("up", "worker", "demo", "topics", "simulate", "replay", "feed", "lag", "audit", "config"),
+    *("up", "worker", "demo", "topics", "simulate", "replay", "feed", "lag", "shards", "audit"),
+    "config",
     *("page", "explain", "exposures"),
 ]
 AT = 1_790_000_000_000
