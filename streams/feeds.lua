@@ -1478,6 +1478,7 @@ local function described(reader, candidate, wanted)
     candidate.sources = candidate.sources + SOCIAL
   end
   local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')
+  if reader.unsure and known[1] and is_erased(known[1]) then known[1], known[2], known[3] = nil, nil, nil end
   return {
     item, candidate.sources, known[1] or '', known[2] or '', tonumber(known[3] or 0),
     social or -math.huge, proofs, actors, tonumber(known[4] or -math.huge),

@@ -174,6 +174,7 @@ async def test_an_erased_account_leaves_no_trace(
         async def look() -> str:
             return "".join([await told(feeder, user) for user in others])
 
+        await feeder.feed(well_known(), chance)
         assert erased.search(await look())
         seen = await while_it_runs(feeder, events.Erase(user="u1", at=NOON), look)
         assert len(seen) > 1
@@ -186,6 +187,17 @@ async def test_an_erased_account_leaves_no_trace(
             assert await feeder.differing() == []
             assert await feeder.miscounted() == []
             await refill(feeder, chance)
+
+
+def well_known() -> Sequence[events.Event]:
+    """Let u0 see what u1 likes, whatever has been between them."""
+    return [
+        events.Unblock(user="u0", other="u1", at=LATER),
+        events.Unblock(user="u1", other="u0", at=LATER),
+        events.Unmute(user="u0", other="u1", at=LATER),
+        events.Befriend(user="u0", friend="u1", at=LATER),
+        events.Like(user="u1", item="itemx", at=LATER),
+    ]
 
 
 def late_word() -> Sequence[events.Event]:
