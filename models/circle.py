@@ -30,18 +30,20 @@ def circle(registers: Registers, erased: AbstractSet[str], user: str) -> set[str
     """
     if user in erased:
         return set()
-    known = {*registers.on("friend", user), *registers.on("follow", user)} - erased
-    return {other for other in known if not _is_cut_off(registers, user, other)}
+    known = {*registers.on("friend", user), *registers.on("follow", user)}
+    return known - erased - cut_off(registers, user)
+
+
+def cut_off(registers: Registers, user: str) -> set[str]:
+    """Give the accounts that `user` blocks or mutes, and those that block `user`."""
+    blocking = [other for _, other in registers.owners(("block",), user)]
+    return {
+        *registers.on("block", user),
+        *registers.on("mute", user),
+        *(other for other in blocking if registers.is_on(user, "block", other)),
+    }
 
 
 def tie(registers: Registers, policy: Policy, user: str, actor: str) -> float:
     """Weigh what `actor` does for `user`: more where `user` favours them."""
     return policy.favor if registers.is_on(actor, "favor", user) else 1.0
-
-
-def _is_cut_off(registers: Registers, user: str, other: str) -> bool:
-    return (
-        registers.is_on(other, "block", user)
-        or registers.is_on(user, "block", other)
-        or registers.is_on(other, "mute", user)
-    )

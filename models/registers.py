@@ -55,14 +55,19 @@ class Registers:
     """
 
     def __init__(self) -> None:
-        self._owned: defaultdict[Owner, defaultdict[str, Register]] = defaultdict(
-            lambda: defaultdict(Register)
-        )
+        self._owned: defaultdict[Owner, dict[str, Register]] = defaultdict(dict)
+        self._owners: defaultdict[str, list[Owner]] = defaultdict(list)  # by name
+        self._least: dict[tuple[Owner, int], tuple[int, str]] = {}  # of the newest so many
 
     def write(self, event: events.Event) -> None:
         """Write the registers that `event` is about."""
         for owner, name in registers_of(event):
-            self._owned[owner][name].write(event)
+            owned = self._owned[owner]
+            if name not in owned:
+                owned[name] = Register()
+                self._owners[name].append(owner)
+            owned[name].write(event)
+        self._least.clear()
 
     def of(self, *owner: str) -> Mapping[str, Register]:
         """Give the registers of an owner, by name."""
@@ -78,9 +83,16 @@ class Registers:
 
     def owners(self, kinds: tuple[str, ...], name: str) -> list[Owner]:
         """Give the owners of a register of one of `kinds` that has this name."""
-        return [
-            owner for owner, owned in self._owned.items() if owner[0] in kinds and name in owned
-        ]
+        return [owner for owner in self._owners.get(name, ()) if owner[0] in kinds]
+
+    def is_kept(self, name: str, kept: int, *owner: str) -> bool:
+        """Tell whether a register is among the newest `kept` of its owner, on or off."""
+        owned = self.of(*owner)
+        if len(owned) <= kept:
+            return name in owned
+        if (owner, kept) not in self._least:
+            self._least[owner, kept] = min(newest(owned, kept))
+        return name in owned and (owned[name].at, name) >= self._least[owner, kept]
 
 
 def newest(

@@ -88,6 +88,7 @@ class View:
         self._registers = Registers()
         self._authorship = Authorship()
         self._views: defaultdict[str, list[events.View]] = defaultdict(list)  # by item
+        self._views_by: defaultdict[str, list[events.View]] = defaultdict(list)  # by viewer
         self._followers: defaultdict[str, set[str]] = defaultdict(set)  # ever
         self._young: set[tuple[str, Proof]] = set()  # item, and what a young account did with it
 
@@ -107,6 +108,7 @@ class View:
                     self._young.add((event.item, act))
             case events.View():
                 self._views[event.item].append(event)
+                self._views_by[event.user].append(event)
             case events.Follow() | events.Unfollow():
                 self._followers[event.friend].add(event.user)
             case events.Post():
@@ -124,14 +126,26 @@ class View:
         """Weigh what `actor` does for `user`."""
         return circle.tie(self._registers, self.policy, user, actor)
 
-    def gone(self, user: str) -> set[str]:
-        """Give the items not for `user`, whoever acts: taken down, or hidden by the user.
+    def favoured(self, user: str) -> set[str]:
+        """Give the accounts whose acts weigh more for `user`."""
+        return set(self._registers.on("favor", user))
 
-        Of hides, as of acts, the newest `acts_kept` exist, on or off; none is ever too old.
-        """
-        hides = self._registers.of("hide", user)
-        kept = newest(hides, self.policy.acts_kept)
-        return self._down | {item for _, item in kept if hides[item].is_on}
+    def cut_off(self, user: str) -> set[str]:
+        """Give the accounts that `user` blocks or mutes, and those that block `user`."""
+        return circle.cut_off(self._registers, user)
+
+    def kept(self, kind: str, user: str) -> dict[str, Register]:
+        """Give the registers of `user`, by item, of which the newest `acts_kept` exist."""
+        owned = self._registers.of(kind, user)
+        return {item: owned[item] for _, item in newest(owned, self.policy.acts_kept)}
+
+    def hidden(self, user: str) -> set[str]:
+        """Give the items that `user` hides; no hide is ever too old."""
+        return {item for item, one in self.kept("hide", user).items() if one.is_on}
+
+    def gone(self, user: str) -> set[str]:
+        """Give the items not for `user`, whoever acts: taken down, or hidden by the user."""
+        return self._down | self.hidden(user)
 
     def is_down(self, item: str) -> bool:
         """Tell whether `item` was taken down."""
@@ -142,12 +156,21 @@ class View:
 
         Of an author the newest `acts_kept` posts exist, as of any acts.
         """
-        kept = self.policy.acts_kept
-        return [
-            one
-            for one in self._authorship.origins(item, self.erased)
-            if any(item == name for _, name in newest(self._registers.of("post", one.author), kept))
-        ]
+        kept, is_kept = self.policy.acts_kept, self._registers.is_kept
+        origins = self._authorship.origins(item, self.erased)
+        return [one for one in origins if is_kept(item, kept, "post", one.author)]
+
+    def possible_origins(self, item: str) -> list[Origin | None]:
+        """Give what may be known of `item`, where what left the horizon may be forgotten or not."""
+        if self.is_down(item):
+            return [None]
+        origins = self.origins(item)
+        expired = sum(one.at <= self.horizon for one in origins)
+        return [*origins, None][: expired + 1]
+
+    def posted(self) -> Iterable[str]:
+        """Name the items that were ever posted."""
+        return self._authorship.items()
 
     def proofs(self, user: str, item: str) -> list[Proof]:
         """Give the acts that put `item` into the feed of `user`, by kind and actor."""
@@ -190,19 +213,31 @@ class View:
 
     def acts_on(self, item: str) -> Pair:
         """Give the likes of `item` and its shares to all, by anyone."""
-        return self._gather(self._sources_on(item)).get(item, Pair())
+        pair, kept = Pair(), self.policy.acts_kept
+        for kind, actor in self._registers.owners(ENGAGING, item):
+            one = self._registers.of(kind, actor)[item]
+            if one.on and one.at <= self.horizon:
+                pair.expired.append(Proof(kind, actor, one.on))
+            elif one.is_on and self._registers.is_kept(item, kept, kind, actor):
+                pair.proofs.append(Proof(kind, actor, one.on))
+        return pair
 
     def acts_ever_on(self, item: str) -> list[Proof]:
         """Give them as if none had ever been taken back or forgotten."""
+        registers = self._registers
         return [
-            Proof(source.kind, source.actor, at)
-            for source in self._sources_on(item)
-            if (at := source.registers[item].on)
+            Proof(kind, actor, at)
+            for kind, actor in registers.owners(ENGAGING, item)
+            if (at := registers.of(kind, actor)[item].on)
         ]
 
     def views_of(self, item: str) -> list[events.View]:
         """Give all views of `item`, young or old, in no order."""
         return self._views.get(item, [])
+
+    def views_by(self, user: str) -> list[events.View]:
+        """Give all views by `user`, young or old, in no order."""
+        return self._views_by.get(user, [])
 
     def is_young(self, event: events.Like | events.Share | events.View) -> bool:
         """Tell whether the account had just been made when it did this."""
@@ -214,13 +249,6 @@ class View:
         Where one moment is told in two ways, the account was young.
         """
         return (item, act) in self._young
-
-    def _sources_on(self, item: str) -> list[Source]:
-        of, kept = self._registers.of, self.policy.acts_kept
-        return [
-            Source(kind, actor, of(kind, actor), kept)
-            for kind, actor in self._registers.owners(ENGAGING, item)
-        ]
 
     def _gather(self, sources: Iterable[Source]) -> dict[str, Pair]:
         pairs: defaultdict[str, Pair] = defaultdict(Pair)
