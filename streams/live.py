@@ -92,7 +92,13 @@ class View:
             half_life_ms=self._settings.policy.half_life_ms,
         )
         title = Text(f"The feed of user {self._user}, live (Ctrl-C ends it)", style="bold")
-        return Group(title, feed, "", pulse.flow, pulse.delay)
+        more = Text(self._more(entries), style="dim")
+        return Group(title, feed, "", pulse.flow, pulse.delay, more)
+
+    def _more(self, entries: Sequence[Entry]) -> str:
+        """Name what a second terminal in this folder can show meanwhile."""
+        page = f"in another terminal: likewave page {self._user} --watch"
+        return f"{page}, likewave explain {self._user} {entries[0].item}" if entries else page
 
     async def _page(self) -> list[Entry]:
         shards = self._settings.shards
