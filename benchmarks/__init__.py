@@ -16,6 +16,8 @@ In import order:
     job         the whole job, from Kafka to feeds
     memory      bytes of a feed
     popular     one act for 5,000 fans
+    famous      one act for a million fans, and their pages
+    returning   the first page of somebody who was away
     freshness   from act to visible, and pages meanwhile
     recovery    a worker after SIGKILL
     lives       simulated people who live with the pages of one policy

@@ -19,7 +19,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks import fanout, freshness, ingest, job, memory, popular, recovery, spam, spread
+from benchmarks import (
+    famous,
+    fanout,
+    freshness,
+    ingest,
+    job,
+    memory,
+    popular,
+    recovery,
+    returning,
+    spam,
+    spread,
+)
 from benchmarks.lab import FULL, QUICK, Lab
 from benchmarks.report import Report, as_json, figures_table, findings_tables, results_table
 from models.errors import LikewaveError
@@ -33,6 +45,8 @@ BENCHMARKS = {
     "job": job.run,
     "memory": memory.run,
     "popular": popular.run,
+    "famous": famous.run,
+    "returning": returning.run,
     "freshness": freshness.run,
     "recovery": recovery.run,
     "spread": spread.run,

@@ -53,6 +53,7 @@ class Sizes:
     seconds: float  # of a stream whose latency is measured
     repeats: int  # of acts that are measured one by one
     kills: int
+    fans: int  # of the one whom more follow than a call may count
     people: int  # of a simulation
     hours: int  # of simulated time
 
@@ -70,6 +71,7 @@ FULL = Sizes(
     seconds=10,
     repeats=12,
     kills=2,
+    fans=1_000_000,
     people=900,
     hours=24,
 )
@@ -86,6 +88,7 @@ QUICK = Sizes(
     seconds=3,
     repeats=4,
     kills=1,
+    fans=100_000,
     people=300,
     hours=12,
 )
@@ -145,9 +148,13 @@ class Lab:
                 shards = Shards(client, settings)
                 for number, listed in enumerate(events):
                     await put_in(shards, listed, settings.policy, f"{LOG}-{number}")
-                    await _let_read(client, {one for event in listed for one in event.accounts})
+                    await let_read(client, {one for event in listed for one in event.accounts})
                 await _compact(client)
         return folder
+
+    def empty(self, name: str) -> Store:
+        """Start a store without data; leave its context to stop it."""
+        return Store(self.folder / name, options=STEADY)
 
     def copy(self, template: Path) -> Store:
         """Start a store with the data of `template`; leave its context to stop it."""
@@ -176,7 +183,7 @@ async def preload(settings: Settings, records: Iterable[Record]) -> None:
         await producer.publish_raw(records)
 
 
-async def put_in(shards: Shards, events: Sequence[Event], policy: Policy, topic: str) -> int:
+async def put_in(shards: Shards, events: Iterable[Event], policy: Policy, topic: str) -> int:
     """Apply events of one topic without Kafka; give the work done (signals, mostly)."""
     work, begin = 0, 0
     remaining = iter(events)
@@ -197,7 +204,7 @@ def by_topic(events: Iterable[Event]) -> list[list[Event]]:
     return [listed for listed in lists.values() if listed]
 
 
-async def _let_read(client: stores.Store, users: Iterable[str]) -> None:
+async def let_read(client: stores.Store, users: Iterable[str]) -> None:
     """Let users read, so that their feeds are kept up to date."""
     for user in users:
         await wake(client, 1, user)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from models.events import Befriend, Like, encode
+from models.events import Befriend, Like, Post, encode
 from streams.producer import Record
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ FILLING = 7  # likes of each friend: 140 for a feed of 120
 ITEMS = 100_000  # with popularity by Zipf's law, exponent 1
 REPEATS = 1 / 3  # of the likes: the same user likes the same item again, later
 REMEMBERED = 5_000  # latest likes, of which any may be repeated
+POSTED, AUTHOR, TOPICS = 500, "2", 20  # of the items, so many have an author and two topics
 POISON = 100  # one record in so many
 FIRST_USER, FIRST_ITEM, FIRST_FILLER = 10**6, 10**9, 10**8
 
@@ -75,7 +76,7 @@ def filling(users: list[str]) -> list[Event]:
 def likes(users: list[str], *, seed: int = 1, at: int = START) -> Iterator[Like]:
     """Give likes without end, one every `STEP_MS` from `at` (Unix ms) on."""
     chance = random.Random(seed)
-    items = _zipf(np.random.default_rng(seed))
+    items = zipf(np.random.default_rng(seed))
     done: list[tuple[str, str]] = []
     for moment in itertools.count(at, STEP_MS):
         if done and chance.random() < REPEATS:
@@ -86,10 +87,24 @@ def likes(users: list[str], *, seed: int = 1, at: int = START) -> Iterator[Like]
         yield Like(at=moment, user=user, item=item)
 
 
-def _zipf(chance: np.random.Generator) -> Iterator[int]:
+def zipf(chance: np.random.Generator) -> Iterator[int]:
+    """Give ranks of items without end, 0 for the most popular."""
     cumulated = np.cumsum(1 / np.arange(1, ITEMS + 1))
     while True:
         yield from np.searchsorted(cumulated / cumulated[-1], chance.random(4_096)).tolist()
+
+
+def posts() -> list[Event]:
+    """Give the posts of the most popular items, by an author in nobody's circle; before `START`."""
+    return [
+        Post(
+            at=START - STEP_MS * (POSTED - rank),
+            user=AUTHOR,
+            item=str(FIRST_ITEM + rank),
+            topics=(f"topic-{rank % TOPICS}", f"topic-{(rank + 1) % TOPICS}"),
+        )
+        for rank in range(POSTED)
+    ]
 
 
 def records(events: Iterable[Event]) -> Iterator[Record]:

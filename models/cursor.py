@@ -7,8 +7,9 @@ nothing comes twice, nothing of what was there is skipped, and what came since i
 new first page takes it in. Of items already shown there are fingerprints, to tell them from new.
 
 As text: version, number shown, fingerprints of six bytes, the waiting items compressed, check sum,
-in URL-safe base64; 240 items with ids of 64 bits are 3.5 KB, with UUIDs 7 KB. The check sum finds
-accidents, not forgers: a forged cursor shows a viewer what they may see, in another order.
+in URL-safe base64; 240 items with ids of 64 bits are 3.5 KB, with UUIDs 7 KB. The check sum, which
+the viewer's id goes into, finds accidents and another's cursor, not forgers: a forged one shows a
+viewer what they may see, in another order.
 """
 
 from __future__ import annotations
@@ -77,31 +78,31 @@ class Cursor:
         return sum(fingerprint(item) not in self.shown for item in strange)
 
 
-def encode(cursor: Cursor) -> str:
-    """Write a cursor as text fit for a URL, always the same for equal ones."""
+def encode(cursor: Cursor, user: str) -> str:
+    """Write a cursor of `user` as text fit for a URL, always the same for equal ones."""
     entries = [f"{_bits(sources):x}{item}" for item, sources in cursor.waiting.items()]
     waiting = zlib.compress(",".join(sorted(entries)).encode())
     head = HEAD.pack(VERSION, len(cursor.shown))
     body = b"".join((head, *sorted(cursor.shown), waiting))
-    return base64.urlsafe_b64encode(body + CHECK_SUM.pack(zlib.crc32(body))).decode().rstrip("=")
+    return base64.urlsafe_b64encode(body + CHECK_SUM.pack(_sum(body, user))).decode().rstrip("=")
 
 
-def decode(text: str) -> Cursor:
-    """Read a cursor from text; raise CursorError where it is not as it was written.
+def decode(text: str, user: str) -> Cursor:
+    """Read a cursor from text; raise CursorError where it is not as it was written for `user`.
 
     >>> from models.candidate import Candidate
-    >>> decode(encode(Cursor.begin([Candidate(item="a")]))).waiting
+    >>> decode(encode(Cursor.begin([Candidate(item="a")]), "ann"), "ann").waiting
     {'a': frozenset({<Source.SOCIAL: 'social'>})}
-    >>> decode("AQAA")
+    >>> decode("AQAA", "ann")
     Traceback (most recent call last):
     ...
-    models.errors.CursorError: this cursor was changed or cut: start again at the first page
+    models.errors.CursorError: this cursor was changed, cut, or another's: start at the first page
     """
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         body, (check_sum,) = raw[: -CHECK_SUM.size], CHECK_SUM.unpack(raw[-CHECK_SUM.size :])
         version, count = HEAD.unpack_from(body)
-        if version != VERSION or zlib.crc32(body) != check_sum:
+        if version != VERSION or _sum(body, user) != check_sum:
             raise _changed()
         end = HEAD.size + count * FINGERPRINT_BYTES
         prints = range(HEAD.size, end, FINGERPRINT_BYTES)
@@ -109,6 +110,10 @@ def decode(text: str) -> Cursor:
         return Cursor(shown, dict(map(_entry, _listed(body[end:]))))
     except (ValueError, struct.error, zlib.error) as error:
         raise _changed() from error
+
+
+def _sum(body: bytes, user: str) -> int:
+    return zlib.crc32(body, zlib.crc32(user.encode()))
 
 
 def _listed(compressed: bytes) -> list[str]:
@@ -130,4 +135,4 @@ def _bits(sources: Sources) -> int:
 
 
 def _changed() -> CursorError:
-    return CursorError("this cursor was changed or cut: start again at the first page")
+    return CursorError("this cursor was changed, cut, or another's: start at the first page")

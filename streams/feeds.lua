@@ -242,6 +242,17 @@ local function better(a, b)   -- { item, score }: in the order of a feed
   return a[2] > b[2]
 end
 
+-- The kinds of acts that any of some accounts has done.
+local function kinds_by(actors)
+  local kinds = {}
+  for _, kind in ipairs(KINDS) do
+    local keys = {}
+    for n, actor in ipairs(actors) do keys[n] = 'acts' .. tag .. kind .. ':' .. actor end
+    if #keys > 0 and call('EXISTS', unpack(keys)) > 0 then kinds[#kinds + 1] = kind end
+  end
+  return kinds
+end
+
 -- The strength of every item that the circle acts on, in likes of stream time: of what was pushed,
 -- or of `all` acts.
 local function strengths_of(user, all)
@@ -266,14 +277,14 @@ local function strengths_of(user, all)
     work = work + #found / 8
   end
   local circle = 'circle' .. tag .. user
-  for _, actor in ipairs(call('SMEMBERS', circle)) do
-    add('like', 'like:' .. actor, actor)
-    if call('EXISTS', 'acts' .. tag .. 'share:' .. actor, 'acts' .. tag .. 'post:' .. actor) > 0 then
-      add('share', 'share:' .. actor, actor)
-      add('post', 'post:' .. actor, actor)
+  local members = call('SMEMBERS', circle)
+  for first = 1, #members, MANY do
+    local some = { unpack(members, first, math.min(first + MANY - 1, #members)) }
+    for _, kind in ipairs(kinds_by(some)) do
+      for _, actor in ipairs(some) do add(kind, kind .. ':' .. actor, actor) end
     end
-    work = work + 0.5
   end
+  work = work + #members / 2
   for _, sender in ipairs(call('SINTER', circle, 'senders' .. tag .. user)) do
     add('direct', 'direct:' .. sender .. '|' .. user, sender)
   end
@@ -1245,14 +1256,7 @@ local function reader_of(user)
     user = user, circle = circle, kinds = KINDS, wide = call('SCARD', circle) > MANY,
     is_named = call('EXISTS', 'senders' .. tag .. user) == 1, unsure = any('job') and any('erased'),
   }
-  if reader.wide then return reader end
-  local members = call('SMEMBERS', circle)
-  reader.kinds = {}
-  for _, kind in ipairs(KINDS) do   -- of which anybody has done anything
-    local keys = {}
-    for n, actor in ipairs(members) do keys[n] = 'acts' .. tag .. kind .. ':' .. actor end
-    if #keys > 0 and call('EXISTS', unpack(keys)) > 0 then reader.kinds[#reader.kinds + 1] = kind end
-  end
+  if not reader.wide then reader.kinds = kinds_by(call('SMEMBERS', circle)) end
   return reader
 end
 
@@ -1353,18 +1357,59 @@ local function feed_of(user)
   return feed
 end
 
+-- Those of `names` for which `test` holds of their score in a sorted set, or membership in a set.
+local function chosen(command, key, names, test)
+  local kept = {}
+  if #names == 0 or call('EXISTS', key) == 0 then return kept end
+  for k, score in ipairs(call(command, key, unpack(names))) do
+    if score and test(tonumber(score)) then kept[#kept + 1] = names[k] end
+  end
+  return kept
+end
+
+local function is_on(register) return register % 2 == 0 end
+
+-- Those of `accounts` whom the user cut off, or who cut the user off.
+local function apart_of(user, accounts)
+  local apart, edges = {}, 'edges' .. tag
+  for _, kind in ipairs({ 'block', 'blocked', 'mute' }) do
+    for _, other in ipairs(chosen('ZMSCORE', edges .. kind .. ':' .. user, accounts, is_on)) do
+      apart[#apart + 1], apart[other] = other, true
+    end
+  end
+  return apart
+end
+
+local function has_cut_off(user)
+  local edges = 'edges' .. tag
+  return call('EXISTS', edges .. 'block:' .. user, edges .. 'blocked:' .. user, edges .. 'mute:' .. user) > 0
+end
+
+-- The authors of items, in their order; '' where there is none.
+local function authors_of(entries)
+  local authors = {}
+  for n, entry in ipairs(entries) do authors[n] = call('HGET', 'item' .. tag .. entry[1], 'author') or '' end
+  return authors
+end
+
 -- page(fence:{s}, user, limit[, proofs]): the top of a feed, best first, each entry with its newest
 -- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
--- whose proofs are all gone (a job is taking it out) is left out.
+-- whose proofs are all gone (a job is taking it out) is left out, and so is what is by somebody whom
+-- the user cut off, or who cut the user off.
 local function page(keys, args)
   open(keys[1], nil, 0)
   local user, limit, most, entries = args[1], tonumber(args[2]), tonumber(args[3] or '3'), {}
+  if not (user and limit and most and limit >= 0 and most >= 0) then
+    return redis.error_reply('ERR give a user, a number of entries and, if you like, one of proofs')
+  end
   if not policy then return entries end
-  local reader = reader_of(user)
-  for _, entry in ipairs(feed_of(user)) do
+  local reader, feed = reader_of(user), feed_of(user)
+  local authors = has_cut_off(user) and authors_of(feed) or {}
+  local apart = apart_of(user, authors)
+  for n, entry in ipairs(feed) do
     if #entries == limit then break end
     local proofs, count = shown_proofs(reader, entry[1], most)
-    if count > 0 then entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs } end
+    if count > 0 and not apart[authors[n] or ''] then entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs } end
   end
   return entries
 end
@@ -1433,17 +1478,6 @@ local function favourite_topics(likings, wanted)
   return liked
 end
 
--- Those of `names` for which `test` holds of their score in a sorted set, or membership in a set.
-local function chosen(command, key, names, test)
-  local kept = {}
-  if #names == 0 or call('EXISTS', key) == 0 then return kept end
-  for k, score in ipairs(call(command, key, unpack(names))) do
-    if score and test(tonumber(score)) then kept[#kept + 1] = names[k] end
-  end
-  return kept
-end
-
-local function is_on(register) return register % 2 == 0 end
 local function is_recent(register) return register / 2 > cut end
 local function is_live(act) return is_on(act) and is_recent(act) end
 local function is_member(found) return found == 1 end
@@ -1517,12 +1551,7 @@ local function draw(keys, args)
       for _, proof in ipairs(all[7]) do name(proof[2]) end
     end
   end
-  local apart, acted, favoured = {}, {}, {}
-  for _, kind in ipairs({ 'block', 'blocked', 'mute' }) do
-    for _, other in ipairs(chosen('ZMSCORE', 'edges' .. tag .. kind .. ':' .. user, accounts, is_on)) do
-      apart[#apart + 1] = other
-    end
-  end
+  local apart, acted = { unpack(apart_of(user, accounts)) }, {}
   for _, kind in ipairs(KINDS) do
     for _, item in ipairs(chosen('ZMSCORE', 'acts' .. tag .. kind .. ':' .. user, items, is_live)) do
       acted[#acted + 1] = item

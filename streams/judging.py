@@ -19,6 +19,7 @@ from streams.replay import parse_meanings
 from streams.settings import Settings, load
 from streams.terminal import Json, Stages, ticker, write_json
 
+EARLIEST_S = 100_000_000  # a split below is no date of any data set, but a mistyped share
 app = typer.Typer()
 
 
@@ -106,7 +107,7 @@ def _split(text: str) -> float:
         split = float(text)
     except ValueError:
         split = math.nan
-    if not 0 < split < math.inf:
+    if not (0 < split < 1 or EARLIEST_S <= split < math.inf):
         raise typer.BadParameter(
             f"--split is {text!r}: give Unix seconds, or a share between 0 and 1"
         )

@@ -68,18 +68,19 @@ class LivePolicies:
         try:
             found = _read_changed(path)
         except PolicyError as error:
-            self._say(str(error))
+            self._say("policy file not taken over", str(error))
         else:
             self._policies = found.pages
-            self._say(_rebuild(path, self._feeds, found.feeds))
+            rebuild = _rebuild(path, self._feeds, found.feeds)
+            self._say("policy file: numbers of pages taken over, of feeds not", rebuild)
 
-    def _say(self, complaint: str) -> None:
+    def _say(self, what: str, complaint: str) -> None:
         """Tell a complaint once, and that there is none any more."""
         if not complaint:
-            what = "policy file mended" if self._complaint else "policy file taken over"
-            log.info(what, page_policy=self._policies.control.version)
+            well = "policy file mended" if self._complaint else "policy file taken over"
+            log.info(well, page_policy=self._policies.control.version)
         elif complaint != self._complaint:
-            log.warning("policy file not taken over", reason=complaint)
+            log.warning(what, reason=complaint)
         self._complaint = complaint
 
 

@@ -84,7 +84,7 @@ def _parts(explained: Explanation) -> RenderableType:
 
 def _crowd(evidence: Evidence) -> str:
     """Say what everybody does, and how the viewer likes the item's topics."""
-    told = [f"strength of all acts {evidence.trending:.3f}"]
+    told = [f"trending strength {evidence.trending:.3f}"]
     if evidence.counters is not None:
         told += [f"{count:,} {name}" for name, count in evidence.counters._asdict().items()]
     told += [f"affinity to {topic} {number:.2f}" for topic, number in evidence.affinities.items()]

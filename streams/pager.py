@@ -72,12 +72,24 @@ class Pager:
     async def page(
         self, user: str, *, now: int, cursor: str | None = None, limit: int | None = None
     ) -> Page:
+        """Make a page as `look` does, and count it as one that was shown."""
+        page = await self.look(user, now=now, cursor=cursor, limit=limit)
+        self.expose(user)
+        return page
+
+    def expose(self, user: str) -> None:
+        """Count a page that `user` was shown, where an experiment runs."""
+        self._exposures.count(user, self._policies.current())
+
+    async def look(
+        self, user: str, *, now: int, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
         """Make the first page of `user` at `now` (Unix ms), or the one that `cursor` names.
 
         It has at most `limit` items, or as many as the policy says. It is empty only where nothing
         may be shown, or nothing is left of what was there at the first page. Raises CursorError.
         """
-        begun = None if cursor is None else cursors.decode(cursor)
+        begun = None if cursor is None else cursors.decode(cursor, user)
         policies = self._policies.current()
         policy = policies.policy_for(user)
         sized = policy if limit is None else replace(policy, page_size=limit)
@@ -85,10 +97,9 @@ class Pager:
         drawn = await self._draw(user, begun)
         table = tabulated(drawn.candidates, drawn.viewer, sized, self._present(now))
         turned = turn(table, begun)
-        self._exposures.count(user, policies)
         return Page(
             items=turned.page,
-            cursor=None if turned.cursor is None else cursors.encode(turned.cursor),
+            cursor=None if turned.cursor is None else cursors.encode(turned.cursor, user),
             new_count=turned.new_count,
             version=policy.version,
             experiment=None if policies.experiment is None else policies.experiment.name,

@@ -54,7 +54,10 @@ async def _page(
     user: str, limit: int | None, cursor: str | None, *, watch: bool, json: bool
 ) -> None:
     async with _paging(user) as pager:
-        seen = Steady(lambda: pager.page(user, now=clock.now_ms(), cursor=cursor, limit=limit))
+        seen = Steady(
+            lambda: pager.look(user, now=clock.now_ms(), cursor=cursor, limit=limit),
+            shown=lambda: pager.expose(user),
+        )
         document = partial(documents.page, user) if json else None
         await display.show(
             seen.read, page_tables.page, document, watch=watch, every_s=WATCHED_EVERY_S
@@ -80,8 +83,9 @@ class Steady:
     Values fall from one millisecond to the next; what a person looks for are items and reasons.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[Page]]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[Page]], shown: Callable[[], None]) -> None:
         self._read = read
+        self._shown = shown  # told of every new one
         self.page: Page | None = None
 
     async def read(self) -> Page:
@@ -89,6 +93,7 @@ class Steady:
         found = await self._read()
         if self.page is None or _told(found) != _told(self.page):
             self.page = found
+            self._shown()
         return self.page
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - the store's
+)
 
 from models.errors import StoreError
 
@@ -52,6 +59,13 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
         ) from error
     except ResponseError as error:
         raise StoreError(explain(error)) from error
+    except BusyLoadingError as error:
+        raise StoreError("the store is loading its data: try again in a moment") from error
+    except TimeoutError as error:
+        raise StoreError(
+            f"the store at {address(settings.redis)} does not answer ({error}): see whether it is "
+            "stopped or overloaded"
+        ) from error
     except (RedisError, OSError) as error:
         raise StoreError(
             f"no Redis at {address(settings.redis)} ({error}): start it with `likewave up`, "

@@ -288,7 +288,10 @@ class TestCommands:
             (["page", "zoe"], "user zoe is unknown: "),
             (["explain", "zoe", "item01"], "user zoe is unknown: "),
             (["explain", "ann", "a b"], "ITEM is 'a b': an id is "),
-            (["page", "ann", "--cursor", "AQAA"], "this cursor was changed or cut: start again"),
+            (
+                ["page", "ann", "--cursor", "AQAA"],
+                "this cursor was changed, cut, or another's",
+            ),
         ],
     )
     def test_a_mistake_is_one_line(

@@ -194,7 +194,7 @@ async def test_the_program_of_the_docs_shows_everything(feeder: Feeder) -> None:
 async def test_what_is_no_cursor_is_refused(feeder: Feeder) -> None:
     """Before anything is read."""
     async with pager_of(feeder) as pager:
-        with pytest.raises(CursorError, match="start again at the first page"):
+        with pytest.raises(CursorError, match="start at the first page"):
             await pager.page("ann", now=NOON, cursor="AQAA")
 
 

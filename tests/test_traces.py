@@ -131,6 +131,29 @@ async def test_who_is_cut_off_is_named_nowhere(settings: Settings, seed: int, cu
         assert await feeder.differing() == []
 
 
+@pytest.mark.parametrize("cut", [cut for cut in CUTS if cut != "unfriend"])
+async def test_what_somebody_cut_off_made_is_on_no_page(
+    settings: Settings, seed: int, cut: str
+) -> None:
+    """Though a friend likes it: the key of the feed has it, what is shown to the user has not."""
+    chance = random.Random(seed)
+    lived_once = [
+        events.Befriend(user="u0", friend="u2", at=NOON),
+        events.Post(user="u1", item="item1", at=NOON),
+        events.Like(user="u2", item="item1", at=NOON + 1),
+        events.Like(user="u2", item="item2", at=NOON),
+    ]
+    async with feeding(settings) as feeder:
+        await feeder.feed(lived_once, chance)
+        before = await reader.page(feeder.store, settings.shards, "u0")
+        await feeder.feed([CUTS[cut]("u0", "u1")], chance)
+        after = await reader.page(feeder.store, settings.shards, "u0")
+
+        assert [entry.item for entry in before] == ["item1", "item2"]
+        assert [entry.item for entry in after] == ["item2"]
+        assert not names("item1").search(await told(feeder, "u0"))
+
+
 @pytest.mark.parametrize("shards", [1, 4])
 async def test_what_is_taken_down_is_shown_nowhere(settings: Settings, seed: int) -> None:
     """While the job runs, afterwards, after late acts on it, and after a refill."""
