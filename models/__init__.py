@@ -18,16 +18,23 @@ In import order; a module imports only what stands above it:
     authorship   whose an item is, and what it is about
     view         the definition: the feeds that a list of events must end in
     engagement   the definition of an item's counters and trending score
+    difference   something that is not as the definition asks, in one line for a person
     comparison   when a feed that was found is the one the definition asks for
     present      what stored scores are worth at the moment somebody looks
     taste        what a viewer likes, topic by topic
     page_policy  the numbers of a page
     candidate    who looks, what could be shown to them, and what must not be
     viewing      the definition of who looks: what a page is made with, beside what it is made of
+    holding      what a store holds at one moment, as an audit finds it: of a user, and of items
+    evidence     when the proofs that readers see are the newest of those that there are
+    agreement    when what is held of a user, beside the feed, is what the definition asks for
+    trends       when what counts for items, and what is listed as trending or fresh, is right
     blend        one number for what speaks for an item
     composition  nobody fills a page alone, and some of it is new to the viewer
     reasons      why an item is on a page, in words that a viewer understands
     ranking      the page: what a viewer is shown, in which order
+    propriety    what no page may show, however it was made: the last word of an audit on pages
+    examination  all that is held of a user, or of items and lists, against the definition
     explanation  why an item stands where it does, or is on no page: every number
     cursor       paging over a live feed
     paging       one page after another: what is shown, what waits, what is new

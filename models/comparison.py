@@ -15,32 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.decay import effective_time
+from models.difference import Difference
 from models.view import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from models.view import Proof, View
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One item of one feed that is not as the definition asks (scores in Unix ms)."""
-
-    user: str
-    item: str
-    expected: str
-    found: int | None
-    proofs: list[Proof]
-
-    def __str__(self) -> str:
-        """Say it in one line."""
-        found = "nothing" if self.found is None else self.found
-        proofs = ", ".join(f"{one.kind} by {one.actor} at {one.at}" for one in self.proofs)
-        return (
-            f"{self.user}: {self.item} expected {self.expected}, found {found}; "
-            f"proofs: {proofs or 'none'}"
-        )
+    from models.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +41,7 @@ class Range:
         """Tell whether no score is right: nothing was ever done that could bring the item."""
         return self.greatest == -math.inf
 
-    def holds(self, score: int) -> bool:
+    def holds(self, score: float) -> bool:
         """Tell whether `score` is right."""
         return self.least - self.slack <= score <= self.greatest + self.slack
 
@@ -99,14 +80,15 @@ def differences(
     differing = []
     for item in sorted(proven | found.keys()):
         pair = pairs.get(item, Pair())
-        expected = _range(view, user, pair, -math.inf if item in gone else forgotten)
-        if not _agree(found.get(item), expected, cut):
-            proofs = sorted(pair.proofs)
-            differing.append(Difference(user, item, str(expected), found.get(item), proofs))
+        expected = range_of(view, user, pair, -math.inf if item in gone else forgotten)
+        if not agree(found.get(item), expected, cut):
+            score, proofs = str(found.get(item, "nothing")), tuple(sorted(pair.proofs))
+            differing.append(Difference(user, "feed", item, str(expected), score, proofs))
     return differing
 
 
-def _agree(score: int | None, expected: Range, cut: float) -> bool:
+def agree(score: float | None, expected: Range, cut: float = -math.inf) -> bool:
+    """Tell whether `score`, or its absence, is right; what is at or below `cut` is not compared."""
     if score is None:
         return not expected.lies_above(cut)
     return expected.holds(score) if score > cut else not expected.is_empty
@@ -120,7 +102,8 @@ def _cut(scores: list[int], floor: int | None, feed_size: int) -> float:
     return max(vouched, sorted(scores, reverse=True)[feed_size // 2])
 
 
-def _range(view: View, user: str, pair: Pair, forgotten: float) -> Range:
+def range_of(view: View, user: str, pair: Pair, forgotten: float = -math.inf) -> Range:
+    """Give the scores that a pair may have; `forgotten` is what acts unknown may add."""
     live = [view.contribution(user, proof) for proof in pair.proofs]
     expired = [view.contribution(user, proof) for proof in pair.expired]
     greatest = _merged(view, [*live, *expired, forgotten])

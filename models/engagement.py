@@ -9,6 +9,7 @@ nothing. The score is an effective time as those of feeds are.
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +38,20 @@ class Engagement:
     shares: int = 0
     views: int = 0
     score: float = -math.inf
+
+    def __str__(self) -> str:
+        """Say it in a few words.
+
+        >>> print(Engagement(likes=2, views=1, score=1_000.25), Engagement(), sep="; ")
+        2 likes, 0 shares, 1 views at 1000.250; nothing
+        """
+        if self.score == -math.inf and not self.likes + self.shares + self.views:
+            return "nothing"
+        counts = f"{self.likes} likes, {self.shares} shares, {self.views} views"
+        return f"{counts} at {self.score:.3f}"
+
+
+UNBOUNDED = Engagement(sys.maxsize, sys.maxsize, sys.maxsize, math.inf)
 
 
 def engagement(view: View, item: str) -> Engagement:
@@ -73,10 +88,15 @@ def engagement_at_most(view: View, item: str) -> Engagement:
     return _count(view, item, acts.proofs + acts.expired, seen, apart=known)
 
 
-def agrees(view: View, item: str, found: Engagement) -> bool:
-    """Tell whether `found` is what a store may hold for `item`."""
+def agrees(view: View, item: str, found: Engagement, *, whole_log: bool = True) -> bool:
+    """Tell whether `found` is what a store may hold for `item`.
+
+    Where the log is not whole, more may linger than `view` knows of.
+    """
     least, most = engagement_at_least(view, item), engagement_at_most(view, item)
     lowest, highest = _bounds(view, item, least.score, most.score)
+    if not whole_log and not view.is_down(item):
+        most, highest = UNBOUNDED, math.inf
     return (
         least.likes <= found.likes <= most.likes
         and least.shares <= found.shares <= most.shares

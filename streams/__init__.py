@@ -25,7 +25,7 @@ Publishing:
 From the log into the feeds:
 
     feeds         the write side of the shards (feeds.lua: what a batch does to one)
-    reader        the read side of the shards: feeds and snapshots
+    reader        the read side of the shards: feeds with their reasons, and where a shard stands
     pages         what a page is made of, read in one call
     transport     one fetched stretch of one partition is one Faust event
     fences        where a worker stands: the shards' fences against the log
@@ -44,7 +44,9 @@ Pages for users:
 Held against the definition:
 
     history       the log, read on its own account
-    audit         the feeds in the store held against the definition
+    snapshots     what the store holds at one moment: of users, and of items
+    fold          the log up to the fences of a shard, as a view
+    audit         what is in the store held against the definition
     lag           how far the feeds are behind the log
 
 The local stack:

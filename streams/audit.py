@@ -1,72 +1,116 @@
-"""Whether the feeds in the store are those that the log asks for.
+"""Whether what the store holds is what the log asks for.
 
     log ──> history ──> view, folded to the fences of a snapshot ──┐
                                                                    ├──> differences
-    store ──> snapshot: feeds of some users, fences, stream time ──┘
+    store ──> snapshots: of some users, of some items and lists  ──┘
 
 A snapshot is one moment of one shard, so the comparison is exact while events flow. A view only
 grows, fences nearly always do; where one went back (a flushed store) the fold begins anew.
+
+First users are compared: circle, feed, proofs, and all that a page of theirs is made of, and a page
+made of it. Then the items met on the way: what counts for each, and the lists that they stand in.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from models.comparison import differences
+from models.difference import ASPECTS
 from models.errors import StoreError
+from models.examination import examine_shelf, examine_user
 from models.routing import shard_of
-from models.view import View
 from streams import history
+from streams.fold import Fold
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from models.comparison import Difference
+    from models.difference import Difference
+    from models.holding import Holding, Shelf
     from streams.history import History, Progress
-    from streams.reader import Snapshot
     from streams.settings import Settings
+    from streams.snapshots import Moment
 
-    Take: TypeAlias = Callable[[int, Sequence[str]], Awaitable[Snapshot]]  # shard, users
-
-USERS_AT_ONCE = 100  # in one snapshot: about a millisecond of the store
+USERS_AT_ONCE = 8  # in one snapshot: a few milliseconds of the store
+ITEMS_AT_ONCE = 500  # as much
+TOPICS_AT_ONCE = 20
+ITEMS = 5_000  # compared in one shard, by chance where more were met
+TOPICS = 200  # whose lists are compared
 SHOWN = 10  # differences kept to be shown
 BUSY_S = 30.0  # how long a job may stay open
 BUSY_POLL_S = 0.1
 
+Held = TypeVar("Held")
+
+
+class Takes(Protocol):
+    """What takes snapshots (`streams.snapshots.Snapshots` does)."""
+
+    async def users(self, shard: int, users: Sequence[str]) -> tuple[Moment, dict[str, Holding]]:
+        """Read what is held of users at home in `shard`."""
+
+    async def shelf(
+        self, shard: int, items: Sequence[str], topics: Sequence[str]
+    ) -> tuple[Moment, Shelf]:
+        """Read what is held of items, and what trends in all and in some topics."""
+
 
 @dataclass(slots=True)
 class Verdict:
-    """What an audit found; `differences` holds the first few."""
+    """What an audit found; `differences` holds the first few, `aspects` counts them all."""
 
     users: int = 0
     equal: int = 0
     differing: int = 0
+    items: int = 0
+    items_differing: int = 0
     events: int = 0
     rejected: int = 0
     seconds: float = 0.0
+    aspects: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ASPECTS, 0))
     differences: list[Difference] = field(default_factory=list)
 
-    def add(self, found: Sequence[Difference]) -> None:
-        """Count one more user, with the differences found in the feed."""
+    @property
+    def is_equal(self) -> bool:
+        """Tell whether nothing differs."""
+        return not any(self.aspects.values())
+
+    def add_user(self, found: Sequence[Difference]) -> None:
+        """Count one more user, with the differences found."""
         self.users += 1
         self.equal += not found
         self.differing += bool(found)
+        self._keep(found)
+
+    def add_items(self, count: int, found: Sequence[Difference]) -> None:
+        """Count more items, with the differences found about them or any that a list names."""
+        self.items += count
+        self.items_differing += len({one.who for one in found})
+        self._keep(found)
+
+    def _keep(self, found: Sequence[Difference]) -> None:
+        for aspect, count in Counter(one.aspect for one in found).items():
+            self.aspects[aspect] += count
         self.differences.extend(found[: SHOWN - len(self.differences)])
 
 
 def render(verdict: Verdict) -> str:
     """Say it for a person: one line, and one for each difference shown.
 
-    >>> render(Verdict(users=1_000, equal=1_000, events=157_251, seconds=9.87))
-    'audit: 1,000 users, 1,000 equal, 0 differing (157,251 events, 0 rejected, 9.9 s)'
+    >>> render(Verdict(users=1_000, equal=1_000, items=4_213, events=157_251, seconds=9.87))
+    'audit: 1,000 users, 1,000 equal, 0 differing; 4,213 items, 0 differing (157,251 events, \
+0 rejected, 9.9 s)'
     """
     summary = (
-        f"audit: {verdict.users:,} users, {verdict.equal:,} equal, {verdict.differing:,} differing "
+        f"audit: {verdict.users:,} users, {verdict.equal:,} equal, {verdict.differing:,} differing"
+        f"; {verdict.items:,} items, {verdict.items_differing:,} differing "
         f"({verdict.events:,} events, {verdict.rejected:,} rejected, {verdict.seconds:.1f} s)"
     )
     return "\n  ".join([summary, *map(str, verdict.differences)])
@@ -74,118 +118,107 @@ def render(verdict: Verdict) -> str:
 
 async def audit(
     settings: Settings,
-    take: Take,
+    takes: Takes,
     *,
     users: int | None,
     seed: int,
     progress: Progress = history.unheard,
 ) -> Verdict:
-    """Compare the feeds of all users, or of `users` of them chosen by `seed`, with the log.
+    """Compare what is held of all users, or of `users` chosen by `seed`, and of the items met.
 
-    `take` gives a snapshot of some users of one shard. Raises BrokerError or StoreError where log
-    or store cannot be read, or do not belong together.
+    Raises BrokerError or StoreError where log or store cannot be read, or do not belong together.
     """
     began = perf_counter()
     verdict = Verdict()
     async with history.opened(settings) as log:
         await log.read_to_end(progress)
-        chosen = _choose(log.accounts(), users, seed)
-        shards = _by_shard(chosen, settings.shards)
-        for shard, members in shards.items():
-            fold = _Fold(log, settings)
-            for first in range(0, len(members), USERS_AT_ONCE):
-                chunk = members[first : first + USERS_AT_ONCE]
-                snapshot = await _settled(take, shard, chunk)
-                await fold.reach(shard, snapshot)
-                for user in chunk:
-                    verdict.add(fold.differences(user, snapshot))
-                progress("comparing", verdict.users, len(chosen))
+        chance = random.Random(seed)
+        chosen = _choose(log.accounts(), users, chance)
+        for shard, members in enumerate(_by_shard(chosen, settings.shards)):
+            inspector = _Inspector(shard, takes, log, settings)
+            async for found in inspector.users(members):
+                verdict.add_user(found)
+                progress("comparing users", verdict.users, len(chosen))
+            async for count, found in inspector.items(chance):
+                verdict.add_items(count, found)
     verdict.events, verdict.rejected = log.valid, log.rejected
     verdict.seconds = perf_counter() - began
     return verdict
 
 
-def _choose(accounts: set[str], users: int | None, seed: int) -> list[str]:
-    everyone = sorted(accounts)
-    if users is None or users >= len(everyone):
+def _choose(among: Iterable[str], most: int | None, chance: random.Random) -> list[str]:
+    everyone = sorted(among)
+    if most is None or most >= len(everyone):
         return everyone
-    return random.Random(seed).sample(everyone, users)
+    return chance.sample(everyone, most)
 
 
-def _by_shard(users: Sequence[str], shards: int) -> dict[int, list[str]]:
+def _by_shard(users: Sequence[str], shards: int) -> list[list[str]]:
     members: defaultdict[int, list[str]] = defaultdict(list)
     for user in users:
         members[shard_of(user, shards)].append(user)
-    return dict(members)
+    return [members[shard] for shard in range(shards)]
 
 
-async def _settled(take: Take, shard: int, users: Sequence[str]) -> Snapshot:
-    """Take a snapshot with no job open."""
-    try:
-        async with asyncio.timeout(BUSY_S):
-            while (snapshot := await take(shard, users)).busy:  # noqa: ASYNC110 - a worker ends it
-                await asyncio.sleep(BUSY_POLL_S)
-            return snapshot
-    except TimeoutError as error:
-        raise StoreError(
-            f"shard {shard} has had a job open for {BUSY_S:.0f} s: start a worker, it goes on "
-            "with the job, then audit again"
-        ) from error
+def _batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (names[first : first + size] for first in range(0, len(names), size))
 
 
-class _Fold:
-    """The view of one shard: the log up to the shard's fences."""
+class _Inspector:
+    """Compares one shard with the log: its users first, then the items met with them."""
 
-    def __init__(self, log: History, settings: Settings) -> None:
+    def __init__(self, shard: int, takes: Takes, log: History, settings: Settings) -> None:
+        self._shard = shard
+        self._takes = takes
         self._log = log
-        self._settings = settings
-        self._view = self._begin()
-        self._done = dict.fromkeys(log.partitions, 0)  # events applied of each partition
+        self._shards = settings.shards
+        self._fold = Fold(log, settings)
+        self._met: set[str] = set()  # items at home
+        self._compared: set[str] = set()
 
-    def _begin(self) -> View:
-        return View(self._settings.policy, self._settings.fan_out_limit)
+    async def users(self, members: Sequence[str]) -> AsyncIterator[list[Difference]]:
+        """Give the differences of each user."""
+        for chunk in _batched(members, USERS_AT_ONCE):
+            found = await self._settled(partial(self._takes.users, self._shard, chunk))
+            for user, held in found.items():
+                self._meet(item for item, _ in held.feed)
+                self._meet(one.item for one in held.candidates)
+                yield examine_user(self._fold.view, user, held, whole_log=self._log.is_whole)
 
-    async def reach(self, shard: int, snapshot: Snapshot) -> None:
-        """Apply the events before the fences of `snapshot`, all of them and no other."""
-        await self._log.read_to(snapshot.fences)
-        goal = {
-            name: part.count_before(snapshot.fences.get(name, part.begin))
-            for name, part in self._log.partitions.items()
-        }
-        if any(goal[name] < done for name, done in self._done.items()):
-            self._view = self._begin()
-            self._done = dict.fromkeys(goal, 0)
-        for name, part in self._log.partitions.items():
-            for event in part.events[self._done[name] : goal[name]]:
-                self._view.apply(event)
-        self._done = goal
-        await self._follow_time(shard, snapshot.stream_time)
+    async def items(self, chance: random.Random) -> AsyncIterator[tuple[int, list[Difference]]]:
+        """Give the differences of some items and lists at a time, with the number of items."""
+        items = _choose(self._met, ITEMS, chance)
+        topics = _choose(self._log.topics(), TOPICS, chance)
+        for chunk, subjects in zip_longest(
+            _batched(items, ITEMS_AT_ONCE), _batched(topics, TOPICS_AT_ONCE), fillvalue=()
+        ):
+            shelf = await self._settled(partial(self._takes.shelf, self._shard, chunk, subjects))
+            yield self._examine(shelf)
 
-    async def _follow_time(self, shard: int, stream_time: int) -> None:
-        """Take over the shard's stream time, which a batch only partly applied has moved, too."""
-        if stream_time < self._view.stream_time:
-            raise _wrong_time(
-                shard, stream_time, "earlier than what it has applied", self._view.stream_time
-            )
-        if stream_time > self._log.latest and self._log.is_whole:
-            await self._log.read_to_end()
-            if stream_time > self._log.latest:
-                raise _wrong_time(shard, stream_time, "later than all of the log", self._log.latest)
-        self._view.stream_time = stream_time
+    def _examine(self, shelf: Shelf) -> tuple[int, list[Difference]]:
+        view, is_whole = self._fold.view, self._log.is_whole
+        items = sorted(filter(self._is_at_home, shelf.items.keys() - self._compared))
+        self._compared.update(items)
+        posted = list(filter(self._is_at_home, view.posted()))
+        return len(items), examine_shelf(view, shelf, items, posted, whole_log=is_whole)
 
-    def differences(self, user: str, snapshot: Snapshot) -> list[Difference]:
-        """Compare one feed of the snapshot last reached."""
-        return differences(
-            self._view,
-            user,
-            dict(snapshot.feeds.get(user, ())),
-            floor=snapshot.floors.get(user),
-            whole_log=self._log.is_whole,
-        )
+    def _meet(self, items: Iterable[str]) -> None:
+        self._met.update(filter(self._is_at_home, items))
 
+    def _is_at_home(self, item: str) -> bool:
+        return shard_of(item, self._shards) == self._shard
 
-def _wrong_time(shard: int, stream_time: int, relation: str, at: int) -> StoreError:
-    return StoreError(
-        f"shard {shard} has stream time {stream_time}, {relation} ({at}): what it forgot is "
-        "unknown; flush the store and let the worker refill it"
-    )
+    async def _settled(self, take: Callable[[], Awaitable[tuple[Moment, Held]]]) -> Held:
+        """Take a snapshot with no job open, and fold the log to it."""
+        try:
+            async with asyncio.timeout(BUSY_S):
+                while (taken := await take())[0].busy:  # noqa: ASYNC110 - a worker ends it
+                    await asyncio.sleep(BUSY_POLL_S)
+        except TimeoutError as error:
+            raise StoreError(
+                f"shard {self._shard} has had a job open for {BUSY_S:.0f} s: start a worker, it "
+                "goes on with the job, then audit again"
+            ) from error
+        moment, held = taken
+        await self._fold.reach(self._shard, moment)
+        return held

@@ -6,11 +6,10 @@ import asyncio
 import fcntl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from models.errors import StackError
-from streams import audit, reader, store
+from streams import audit, store
 from streams.interrupts import Interrupts
 from streams.lag import gauge
 from streams.live import View
@@ -18,6 +17,7 @@ from streams.probe import Probe
 from streams.pulse import Pulses
 from streams.settings import DATA_DIR, load
 from streams.simulate import SimulateOptions, busiest_user, simulate
+from streams.snapshots import Snapshots
 from streams.stack import LOCK_FILE, StackOptions, local_stack
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ async def demo(options: DemoOptions, say: Callable[[str], None]) -> Verdict:
         await _drained(lag)
         return await audit.audit(
             settings,
-            partial(reader.snapshot, feeds),
+            Snapshots(feeds, settings),
             users=None if options.users <= AUDITED_WHOLE else SAMPLE,
             seed=1,
         )

@@ -1392,18 +1392,9 @@ local function authors_of(entries)
   return authors
 end
 
--- page(fence:{s}, user, limit[, proofs]): the top of a feed, best first, each entry with its newest
--- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
--- whose proofs are all gone (a job is taking it out) is left out, and so is what is by somebody whom
--- the user cut off, or who cut the user off.
-local function page(keys, args)
-  open(keys[1], nil, 0)
-  local user, limit, most, entries = args[1], tonumber(args[2]), tonumber(args[3] or '3'), {}
-  if not (user and limit and most and limit >= 0 and most >= 0) then
-    return redis.error_reply('ERR give a user, a number of entries and, if you like, one of proofs')
-  end
-  if not policy then return entries end
-  local reader, feed = reader_of(user), feed_of(user)
+-- The top of a feed, each entry with its newest proofs, at most `most`.
+local function entries_of(user, limit, most)
+  local entries, reader, feed = {}, reader_of(user), feed_of(user)
   local authors = has_cut_off(user) and authors_of(feed) or {}
   local apart = apart_of(user, authors)
   for n, entry in ipairs(feed) do
@@ -1412,6 +1403,19 @@ local function page(keys, args)
     if count > 0 and not apart[authors[n] or ''] then entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs } end
   end
   return entries
+end
+
+-- page(fence:{s}, user, limit[, proofs]): the top of a feed, best first, each entry with its newest
+-- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
+-- whose proofs are all gone (a job is taking it out) is left out, and so is what is by somebody whom
+-- the user cut off, or who cut the user off.
+local function page(keys, args)
+  open(keys[1], nil, 0)
+  local user, limit, most = args[1], tonumber(args[2]), tonumber(args[3] or '3')
+  if not (user and limit and most and limit >= 0 and most >= 0) then
+    return redis.error_reply('ERR give a user, a number of entries and, if you like, one of proofs')
+  end
+  return policy and entries_of(user, limit, most) or {}
 end
 
 -- The candidates of a draw: each item once, in the order in which they are found.
@@ -1478,7 +1482,7 @@ local function favourite_topics(likings, wanted)
   return liked
 end
 
-local function is_recent(register) return register / 2 > cut end
+local function is_recent(register) return floor(register / 2) > cut end
 local function is_live(act) return is_on(act) and is_recent(act) end
 local function is_member(found) return found == 1 end
 
@@ -1506,6 +1510,7 @@ local function described(reader, candidate, wanted)
   local social = candidate.social
   if count == 0 then
     if social and candidate.sources == SOCIAL then return nil end
+    if social then candidate.sources = candidate.sources - SOCIAL end
     social = nil
   elseif not social then
     social = score_of(user, item, acts_on(item), true)
@@ -1520,20 +1525,9 @@ local function described(reader, candidate, wanted)
   }
 end
 
---[[
-draw(fence:{s}, user, wanted): all that a page of the user is made of, as of one moment (msgpack):
-{ stream time, is the user known here, likings { kind, at, topics }, accounts { in the circle,
-favoured, cut off } among authors and actors, items { seen, acted, hidden } among candidates,
-candidates { item, sources, author, topics, posted at, social score, proofs, number of actors,
-trending score, views, likes, shares } }.
-Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
-`fresh`; items to look at `also`; `proofs` of each; of a taste the number of `likings` of each kind,
-`weights` and `taste_half_life` (ms).
-]]
-local function draw(keys, args)
-  local time = open(keys[1], nil, 0)
-  local user, wanted = args[1], cmsgpack.unpack(args[2])
-  if not policy then return cmsgpack.pack({ time, {}, {}, {}, {}, {}, {}, {}, {} }) end
+-- What a page of the user is made of, as `draw` says below.
+local function drawn(user, wanted, time)
+  if not policy then return { time, {}, {}, {}, {}, {}, {}, {}, {} } end
   local likings, candidates, items = likings_of(user, wanted.likings), {}, {}
   local accounts, named = {}, {}
   local function name(account)
@@ -1557,7 +1551,7 @@ local function draw(keys, args)
       acted[#acted + 1] = item
     end
   end
-  return cmsgpack.pack({
+  return {
     time, likings,
     chosen('SMISMEMBER', 'circle' .. tag .. user, accounts, is_member),
     chosen('ZMSCORE', 'edges' .. tag .. 'favor:' .. user, accounts, is_on),
@@ -1566,22 +1560,72 @@ local function draw(keys, args)
     acted,
     chosen('ZMSCORE', 'hidden' .. tag .. user, items, is_on),
     candidates,
-  })
+  }
 end
 
--- snapshot(fence:{s}, user...): what an audit compares, all of one moment:
--- { fence fields and values, open job, { { feed, best first, with scores }, floor or '' }, ... }.
-local function snapshot(keys, users)
-  open(keys[1], nil, 0)
-  local feeds = {}
-  for n, user in ipairs(users) do
-    local feed = {}
-    for _, entry in ipairs(policy and feed_of(user) or {}) do
-      feed[#feed + 1], feed[#feed + 2] = entry[1], digits(entry[2])
-    end
-    feeds[n] = { feed, floor_of(user) or '' }
+--[[
+draw(fence:{s}, user, wanted): all that a page of the user is made of, as of one moment (msgpack):
+{ stream time, likings { kind, at, topics }, accounts { in the circle, favoured, cut off } among authors
+and actors, items { seen, acted, hidden } among candidates, candidates { item, sources, author, topics,
+posted at, social score, proofs, number of actors, trending score, views, likes, shares } }.
+Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
+`fresh`; items to look at `also`; `proofs` of each; of a taste the number of `likings` of each kind,
+`weights` and `taste_half_life` (ms).
+]]
+local function draw(keys, args)
+  local time = open(keys[1], nil, 0)
+  return cmsgpack.pack(drawn(args[1], cmsgpack.unpack(args[2]), time))
+end
+
+-- What an audit compares, as of one moment: the shard's { fence fields and values, open job }, then
+-- what was asked for.
+
+local function moment(fence)
+  return { call('HGETALL', fence), call('EXISTS', 'job' .. here) }
+end
+
+-- snapshot(fence:{s}, wanted, user...): of each user (msgpack) { feed { item, effective time }, floor
+-- or '', circle, the top of the feed as `page` gives it, draw }. Wanted as for a draw, and how long
+-- the `page` is, with how many `page_proofs`.
+local function snapshot(keys, args)
+  local time, wanted, found = open(keys[1], nil, 0), cmsgpack.unpack(args[1]), {}
+  for n = 2, #args do
+    local user, feed = args[n], {}
+    for k, entry in ipairs(policy and feed_of(user) or {}) do feed[k] = { entry[1], entry[2] } end
+    found[n - 1] = {
+      feed, floor_of(user) or '', call('SMEMBERS', 'circle' .. tag .. user),
+      policy and entries_of(user, wanted.page, wanted.page_proofs) or {}, drawn(user, wanted, time),
+    }
   end
-  return { call('HGETALL', keys[1]), call('EXISTS', 'job' .. here), feeds }
+  return cmsgpack.pack({ moment(keys[1]), found })
+end
+
+-- shelf(fence:{s}, wanted, item...): (msgpack) what trends, in all and in each of the `topics` wanted,
+-- { topic or '', { item, score, ... } }, the first `trending` of each; the first `fresh` of what is
+-- fresh, { item, moment, ... }; and of all these items, and those asked for, { item, topics, score,
+-- likes, shares, views }.
+local function shelf(keys, args)
+  open(keys[1], nil, 0)
+  local wanted, trends, items, known = cmsgpack.unpack(args[1]), {}, {}, {}
+  local function add(item)
+    if known[item] then return end
+    known[item] = true
+    local fields = call('HMGET', 'item' .. tag .. item, 'topics', 'score', 'likes', 'shares', 'views')
+    for k = 1, 5 do fields[k] = fields[k] or '' end
+    items[#items + 1] = { item, unpack(fields) }
+  end
+  local function top(key, count)
+    local found = call('ZRANGE', key, '0', count - 1, 'REV', 'WITHSCORES')
+    for k = 1, #found, 2 do add(found[k]) end
+    return found
+  end
+  trends[1] = { '', top('trending' .. here, wanted.trending) }
+  for _, topic in ipairs(wanted.topics) do
+    trends[#trends + 1] = { topic, top('trending' .. tag .. topic, wanted.trending) }
+  end
+  local fresh = top('fresh' .. here, wanted.fresh)
+  for n = 2, #args do add(args[n]) end
+  return cmsgpack.pack({ moment(keys[1]), trends, fresh, items })
 end
 
 -- wake(fence:{s}, user): a user came to read. Their feed is made, if they were away, and kept up to
@@ -1599,3 +1643,4 @@ redis.register_function('likewave_1_wake', wake_up)
 redis.register_function { function_name = 'likewave_1_page', callback = page, flags = { 'no-writes' } }
 redis.register_function { function_name = 'likewave_1_draw', callback = draw, flags = { 'no-writes' } }
 redis.register_function { function_name = 'likewave_1_snapshot', callback = snapshot, flags = { 'no-writes' } }
+redis.register_function { function_name = 'likewave_1_shelf', callback = shelf, flags = { 'no-writes' } }

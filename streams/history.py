@@ -103,6 +103,16 @@ class History:
             for account in event.accounts
         }
 
+    def topics(self) -> set[str]:
+        """Give all that posts are about."""
+        return {
+            topic
+            for partition in self.partitions.values()
+            for event in partition.events
+            if isinstance(event, events.Post)
+            for topic in event.topics or ()
+        }
+
     async def read_to_end(self, progress: Progress = unheard) -> None:
         """Read what is in the log now."""
         await self._read(await self._ends(), progress)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -16,6 +15,7 @@ from streams.lag import gauge
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
 from streams.settings import Settings, load
+from streams.snapshots import Snapshots
 from streams.terminal import Json, Stages, ticker, write_json
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
@@ -107,17 +107,18 @@ def audit(
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of users.")] = 1,
     json: Json = False,
 ) -> None:
-    """Compare feeds with what the log asks for; the exit code is 1 where one differs.
+    """Compare the store with what the log asks for; the exit code is 1 where it differs.
 
-    Exact while events flow: every feed is compared with the log up to the
-    offsets that are in it.
+    Of users: circle, feed, proofs, and what a page of theirs is made of. Of the
+    items met with them: what counts, and the lists of what trends. Exact while
+    events flow: the log counts up to the offsets that are in the store.
     """
     verdict = asyncio.run(_audit(users, seed, quiet=json))
     if json:
         write_json(verdict)
     else:
         typer.echo(auditor.render(verdict))
-    raise typer.Exit(verdict.differing > 0)
+    raise typer.Exit(not verdict.is_equal)
 
 
 async def _audit(users: int | None, seed: int, *, quiet: bool) -> auditor.Verdict:
@@ -126,7 +127,7 @@ async def _audit(users: int | None, seed: int, *, quiet: bool) -> auditor.Verdic
         with ticker(quiet=quiet) as show:
             return await auditor.audit(
                 settings,
-                partial(reader.snapshot, feeds),
+                Snapshots(feeds, settings),
                 users=users,
                 seed=seed,
                 progress=Stages(show).report,

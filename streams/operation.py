@@ -57,12 +57,12 @@ def demo_(
 ) -> None:
     """Show it all: stack, traffic and a live feed; at the end the audit's verdict.
 
-    The exit code is 1 where a feed is not as the log asks.
+    The exit code is 1 where the store is not as the log asks.
     """
     options = DemoOptions(users=users, rate=rate, seconds=seconds, workers=workers)
     verdict = asyncio.run(demo(options, say))
     typer.echo(render(verdict))
-    raise typer.Exit(verdict.differing > 0)
+    raise typer.Exit(not verdict.is_equal)
 
 
 @app.command("topics", epilog="Example: likewave topics --check")

@@ -63,7 +63,9 @@ class _Drawn(msgspec.Struct, array_like=True, frozen=True):
     shares: int
 
 
-class _Reply(msgspec.Struct, array_like=True, frozen=True):
+class Reply(msgspec.Struct, array_like=True, frozen=True):
+    """A draw, as the shard functions give it."""
+
     stream_time: int
     likings: list[tuple[str, int, str]]
     circle: frozenset[str]
@@ -75,7 +77,7 @@ class _Reply(msgspec.Struct, array_like=True, frozen=True):
     candidates: list[_Drawn]
 
 
-_decoder = msgspec.msgpack.Decoder(_Reply)
+_decoder = msgspec.msgpack.Decoder(Reply)
 
 
 async def draw(
@@ -92,14 +94,7 @@ async def draw(
     anything brings them.
     """
     shard = shard_of(user, settings.shards)
-    wanted = {
-        **SOURCES,
-        "weights": tastes.weights(settings.policy),
-        "taste_half_life": tastes.half_life_ms(settings.policy),
-        "likings": tastes.LIKINGS_KEPT,
-        "proofs": proofs,
-        "also": also,
-    }
+    wanted = request(settings.policy, proofs=proofs, also=also)
     blob: Any = await store.execute_command(  # type: ignore[no-untyped-call]  # redis-py
         "FCALL_RO",
         f"likewave_{SCHEMA}_draw",
@@ -109,7 +104,24 @@ async def draw(
         msgspec.msgpack.encode(wanted),
         NEVER_DECODE=True,
     )
-    reply = _decoder.decode(blob)
+    return drawn(_decoder.decode(blob), settings, user)
+
+
+def request(policy: Policy, *, proofs: int, also: Sequence[str] = ()) -> dict[str, object]:
+    """Say what the shard functions are to draw."""
+    return {
+        **SOURCES,
+        "weights": tastes.weights(policy),
+        "taste_half_life": tastes.half_life_ms(policy),
+        "likings": tastes.LIKINGS_KEPT,
+        "proofs": proofs,
+        "also": also,
+    }
+
+
+def drawn(reply: Reply, settings: Settings, user: str) -> Draw:
+    """Give a draw in the words of the models."""
+    shard = shard_of(user, settings.shards)
     return Draw(
         viewer=_viewer(reply, user, settings.policy),
         candidates=[_candidate(one, shard, settings.shards) for one in reply.candidates],
@@ -117,7 +129,7 @@ async def draw(
     )
 
 
-def _viewer(reply: _Reply, user: str, policy: Policy) -> Viewer:
+def _viewer(reply: Reply, user: str, policy: Policy) -> Viewer:
     likings = [
         tastes.Liking(kind, at, tuple(topics.split(","))) for kind, at, topics in reply.likings
     ]

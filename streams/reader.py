@@ -1,4 +1,4 @@
-"""The read side of the shards: pages, and the snapshots that an audit compares."""
+"""The read side of the shards: feeds with their reasons, and where a shard stands."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from models.routing import shard_of
 from streams.store import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from streams.store import Store
 
 
@@ -32,17 +30,6 @@ class Entry:
     score: int  # effective time, Unix ms
     proofs: list[Proof]
     proofs_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one shard held at one moment."""
-
-    fences: dict[tuple[str, int], int]  # (topic without prefix, partition) -> next offset
-    stream_time: int  # Unix ms, 0 when nothing was applied
-    busy: bool  # a job is open: feeds are not complete yet
-    feeds: dict[str, list[tuple[str, int]]]  # user -> (item, effective time), best first
-    floors: dict[str, int]  # user -> score at or below which the feed may lack entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +60,6 @@ async def page(
         Entry(item, int(score), [Proof(kind, who, int(at)) for kind, who, at in newest], total)
         for item, score, total, newest in found
     ]
-
-
-async def snapshot(store: Store, shard: int, users: Sequence[str]) -> Snapshot:
-    """Read the feeds of `users`, all at home in `shard`, and the shard's position: one moment."""
-    fields, busy, found = await _read(store, "snapshot", shard, *users)
-    fence = dict(zip(fields[::2], fields[1::2], strict=True))
-    return Snapshot(
-        fences=_positions(fence),
-        stream_time=int(fence.get("time", 0)),
-        busy=bool(busy),
-        feeds={
-            user: [(item, int(score)) for item, score in zip(flat[::2], flat[1::2], strict=True)]
-            for user, (flat, _) in zip(users, found, strict=True)
-        },
-        floors={user: int(low) for user, (_, low) in zip(users, found, strict=True) if low},
-    )
 
 
 async def wake(store: Store, shards: int, user: str) -> bool:
@@ -134,15 +105,6 @@ async def is_busy(store: Store, shard: int) -> bool:
 def _fence(value: str) -> tuple[int, str, int]:
     position, log, at = value.split()
     return int(position), log, int(at)
-
-
-def _positions(fence: dict[str, str]) -> dict[tuple[str, int], int]:
-    positions = {}
-    for source, value in fence.items():
-        topic, colon, partition = source.rpartition(":")
-        if colon:
-            positions[topic, int(partition)] = _fence(value)[0]
-    return positions
 
 
 async def _read(store: Store, function: str, shard: int, *arguments: Any) -> Any:

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 from models import events
 from models.columns import rows
-from models.comparison import differences
 from models.decoding import decode
-from models.engagement import agrees
+from models.examination import examine_shelf, examine_user
 from models.routing import shard_of
 from streams import reader, store
 from streams.feeds import STEP, Shards, Span
+from streams.snapshots import Snapshots
 from tests.cases import accounts, view_of
 
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from models.comparison import Difference
-    from models.engagement import Engagement
+    from models.difference import Difference
+    from models.holding import Holding
     from streams.settings import Settings
+    from streams.snapshots import Moment
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Feeder:
         self._read = read
         self.settings = settings
         self.shards = Shards(feeds, settings, step=step)
+        self.snapshots = Snapshots(feeds, settings)
         self.log: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         self.history: list[events.Event] = []
 
@@ -86,31 +88,41 @@ class Feeder:
         laid = rows(topic, decoded.events, decoded.offsets, self.settings.policy)
         await self.shards.apply(laid, span, decoded.at)
 
-    async def found(self, user: str) -> reader.Snapshot:
-        """Read one feed back."""
-        return await reader.snapshot(self.store, shard_of(user, self.settings.shards), [user])
+    async def held(self, user: str) -> Holding:
+        """Read back all that is held of a user."""
+        return (await self._held(user))[1]
+
+    async def _held(self, user: str) -> tuple[Moment, Holding]:
+        moment, held = await self.snapshots.users(shard_of(user, self.settings.shards), [user])
+        return moment, held[user]
 
     async def differing(self, history: Sequence[events.Event] | None = None) -> list[Difference]:
-        """Hold every feed against the definition."""
+        """Hold every feed, and all that the page of a user is made of, against the definition."""
         settings, lived = self.settings, self.history if history is None else history
         view = view_of(lived, settings.policy, settings.fan_out_limit)
         found: list[Difference] = []
         for user in sorted(accounts(self.history)):
-            snapshot = await self.found(user)
-            assert not snapshot.busy
-            view.stream_time = snapshot.stream_time
-            feed, floor = snapshot.feeds[user], snapshot.floors.get(user)
-            assert feed == sorted(feed, key=lambda entry: (entry[1], entry[0]), reverse=True)
-            found += differences(view, user, dict(feed), floor=floor)
+            moment, held = await self._held(user)
+            assert not moment.busy
+            view.stream_time = moment.stream_time
+            assert held.feed == sorted(held.feed, key=lambda one: (one[1], one[0]), reverse=True)
+            found += examine_user(view, user, held)
         return found
 
-    async def miscounted(self) -> list[tuple[str, Engagement]]:
-        """Hold the engagement of every item against the definition."""
+    async def miscounted(self) -> list[Difference]:
+        """Hold what counts for every item, and all lists of what trends, against the definition."""
         view = view_of(self.history, self.settings.policy)
         items = {event.item for event in self.history if isinstance(event, events.OnItem)}
-        shards = self.settings.shards
-        found = [(item, await reader.engagement(self.store, shards, item)) for item in items]
-        return [(item, one) for item, one in found if not agrees(view, item, one)]
+        posts = [event for event in self.history if isinstance(event, events.Post)]
+        topics = sorted({topic for post in posts for topic in post.topics or ()})
+        found: list[Difference] = []
+        for shard in range(self.settings.shards):
+            home = {item for item in items if shard_of(item, self.settings.shards) == shard}
+            moment, shelf = await self.snapshots.shelf(shard, sorted(home), topics)
+            view.stream_time = moment.stream_time
+            posted = home & {post.item for post in posts}
+            found += examine_shelf(view, shelf, sorted(home), sorted(posted))
+        return found
 
 
 def _hash(key: str) -> int:

@@ -3,122 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
-from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from models import events
-from models.comparison import Difference
+from models.difference import Difference
 from models.errors import BrokerError, StoreError
-from models.events import (
-    Befriend,
-    Block,
-    Erase,
-    Event,
-    Favor,
-    Follow,
-    Hide,
-    Like,
-    Post,
-    Share,
-    Takedown,
-    Unfriend,
-    Unlike,
-    View,
-)
+from models.events import Befriend, Erase, Hide, Like, Post, Takedown
 from streams import audit as module
 from streams import topics
 from streams.audit import Verdict, audit, render
 from streams.history import AHEAD_MS, judge
 from streams.producer import Producer, Record
-from streams.reader import Snapshot
-from tests.cases import view_of
+from tests.replica import NOON, SEED, Replica, traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.holding import Holding
+    from models.view import View
     from streams.settings import Settings
-
-NOON = 1_790_000_000_000
-SEED = 7
+    from streams.snapshots import Moment
 
 
-def traffic(people: int, acts: int, *, start: int = 0) -> list[Event]:
-    """Make a circle of friends who do all that can be done, each a second after the other."""
-    chance = Random(SEED + start)
-    names = [f"u{number}" for number in range(people)]
-    history: list[Event] = [
-        Befriend(user=name, friend=names[number - 1], at=NOON) for number, name in enumerate(names)
-    ]
-    for second in range(start, start + acts):
-        user, friend = chance.sample(names, 2)
-        item, at = f"i{chance.randrange(9)}", NOON + 1_000 * second
-        history.append(
-            chance.choice(
-                [
-                    Like(user=user, item=item, at=at),
-                    Unlike(user=user, item=item, at=at),
-                    View(user=user, item=item, at=at),
-                    Share(user=user, item=item, to=[friend], at=at),
-                    Follow(user=user, friend=friend, at=at),
-                    Unfriend(user=user, friend=friend, at=at),
-                    Post(user=user, item=item, topics=["music"], at=at),
-                    Hide(user=user, item=item, at=at),
-                    Block(user=user, other=friend, at=at),
-                    Favor(user=user, other=friend, at=at),
-                ]
-            )
-        )
-    return history
+class Forged(Replica):
+    """A store that holds other feeds than it should."""
 
+    def __init__(self, settings: Settings, feeds: dict[str, list[tuple[str, int]]]) -> None:
+        super().__init__(settings)
+        self.forged = feeds
 
-class Replica:
-    """A store that is right: it holds what the definition says of the log before its fences."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.log: dict[tuple[str, int], list[Event]] = {}
-        self.fences: dict[tuple[str, int], int] = {}
-
-    async def publish(self, history: Sequence[Event]) -> None:
-        """Publish more of the log, and go on to its end."""
-        async with Producer(self._settings) as producer:
-            await producer.publish(history)
-        self.log = await read(self._settings)
-        self.fences = {name: len(log) for name, log in self.log.items()}
-
-    async def take(self, shard: int, users: Sequence[str]) -> Snapshot:
-        """Take a snapshot of the feeds of some users."""
-        del shard  # all of them are at the same fences
-        view = view_of(
-            event for name, log in self.log.items() for event in log[: self.fences[name]]
-        )
-        return Snapshot(
-            fences={name: fence for name, fence in self.fences.items() if fence},
-            stream_time=view.stream_time,
-            busy=False,
-            feeds={user: [(one.item, one.score) for one in view.feed(user)] for user in users},
-            floors={},
-        )
-
-
-async def read(settings: Settings) -> dict[tuple[str, int], list[Event]]:
-    """Read the whole log, which has nothing but valid events."""
-    bounds = await topics.log_bounds(settings)
-    log: dict[tuple[str, int], list[Event]] = {name: [] for name in bounds}
-    named = {settings.topic(topic): topic for topic in events.TOPICS}
-    consumer = AIOKafkaConsumer(
-        *named, bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    for _ in range(sum(end for _, end in bounds.values())):
-        record = await consumer.getone()
-        log[named[record.topic], record.partition].append(events.decode(record.value))
-    await consumer.stop()
-    return log
+    async def users(self, shard: int, users: Sequence[str]) -> tuple[Moment, dict[str, Holding]]:
+        """Forge the feeds, and nothing else."""
+        moment, held = await super().users(shard, users)
+        return moment, {
+            user: dataclasses.replace(one, feed=self.forged.get(user, []))
+            for user, one in held.items()
+        }
 
 
 @pytest.fixture
@@ -128,10 +51,19 @@ async def replica(settings: Settings) -> Replica:
     return Replica(settings)
 
 
-async def found(settings: Settings, take: module.Take, users: int | None = None) -> Verdict:
+async def found(settings: Settings, takes: module.Takes, users: int | None = None) -> Verdict:
     """Audit, without the time it took."""
-    verdict = await audit(settings, take, users=users, seed=SEED)
+    verdict = await audit(settings, takes, users=users, seed=SEED)
     return dataclasses.replace(verdict, seconds=0)
+
+
+def feeds_that_differ(verdict: Verdict) -> set[tuple[str, str, str, str]]:
+    """Give the differences of feeds alone, without proofs."""
+    return {
+        (one.who, one.what, one.expected, one.found)
+        for one in verdict.differences
+        if one.aspect == "feed"
+    }
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -139,7 +71,7 @@ async def test_a_store_that_is_right_is_equal(settings: Settings, replica: Repli
     """Everyone who acts or is acted on is compared, in whichever shard, and all are equal."""
     await replica.publish(traffic(people=150, acts=600))
 
-    assert await found(settings, replica.take) == Verdict(users=150, equal=150, events=750)
+    assert await found(settings, replica) == Verdict(users=150, equal=150, items=9, events=750)
 
 
 async def test_a_sample_is_chosen_by_the_seed(settings: Settings, replica: Replica) -> None:
@@ -147,37 +79,42 @@ async def test_a_sample_is_chosen_by_the_seed(settings: Settings, replica: Repli
     await replica.publish(traffic(people=20, acts=50))
     asked: list[set[str]] = []
 
-    async def take(shard: int, users: Sequence[str]) -> Snapshot:
-        asked.append(set(users))
-        return await replica.take(shard, users)
+    class Listening(Replica):
+        async def users(
+            self, shard: int, users: Sequence[str]
+        ) -> tuple[Moment, dict[str, Holding]]:
+            asked.append(set(users))
+            return await replica.users(shard, users)
 
-    assert (await found(settings, take, users=5)).users == 5
-    await found(settings, take, users=5)
+        shelf = replica.shelf
+
+    assert (await found(settings, Listening(settings), users=5)).users == 5
+    await found(settings, Listening(settings), users=5)
 
     assert asked[0] == asked[1]
 
 
-async def test_what_differs_is_counted_and_named(settings: Settings, replica: Replica) -> None:
+async def test_what_differs_is_counted_and_named(settings: Settings) -> None:
     """A score that is off, an entry that lacks and one that is a ghost are each one line."""
     at = NOON + 1_000
-    likes = [Like(user="bob", item=item, at=at) for item in ("a", "b")]
-    await replica.publish([Befriend(user=who, friend="bob", at=NOON) for who in "xyz"] + likes)
     wrong = {
         "x": [("a", at + 3), ("b", at)],
         "y": [("a", at)],
         "z": [("b", at), ("a", at), ("c", 1)],
     }
+    await topics.ensure(settings)
+    forged = Forged(settings, wrong)
+    likes = [Like(user="bob", item=item, at=at) for item in ("a", "b")]
+    await forged.publish([Befriend(user=who, friend="bob", at=NOON) for who in "xyz"] + likes)
 
-    async def take(shard: int, users: Sequence[str]) -> Snapshot:
-        return dataclasses.replace(await replica.take(shard, users), feeds=wrong)
-
-    verdict = await found(settings, take)
+    verdict = await found(settings, forged)
 
     assert (verdict.users, verdict.equal, verdict.differing) == (4, 1, 3)
-    assert {(one.user, one.item, one.expected, one.found) for one in verdict.differences} == {
-        ("x", "a", f"{at}", at + 3),
-        ("y", "b", f"{at}", None),
-        ("z", "c", "nothing", 1),
+    assert verdict.aspects["feed"] == 3
+    assert feeds_that_differ(verdict) == {
+        ("x", "a", f"{at}", f"{at + 3}"),
+        ("y", "b", f"{at}", "nothing"),
+        ("z", "c", "nothing", "1"),
     }
 
 
@@ -193,29 +130,27 @@ async def test_what_is_gone_may_be_in_no_feed(settings: Settings, replica: Repli
         Erase(user="cat", at=NOON),
     ]
     await replica.publish(gone)
-    wrong = {"ann": [(item, NOON) for item in ("hidden", "erased", "down")]}
+    forged = Forged(settings, {"ann": [(item, NOON) for item in ("hidden", "erased", "down")]})
+    forged.log, forged.fences = replica.log, replica.fences
 
-    async def take(shard: int, users: Sequence[str]) -> Snapshot:
-        return dataclasses.replace(await replica.take(shard, users), feeds=wrong)
-
-    assert (await found(settings, replica.take)).differing == 0
-    assert [one.item for one in (await found(settings, take)).differences] == [
+    assert (await found(settings, replica)).is_equal
+    assert {what for _, what, _, _ in feeds_that_differ(await found(settings, forged))} == {
         "down",
         "erased",
         "hidden",
-    ]
+    }
 
 
-async def test_only_the_first_differences_are_kept(settings: Settings, replica: Replica) -> None:
+async def test_only_the_first_differences_are_kept(settings: Settings) -> None:
     """However many feeds differ, all are counted, and ten lines are enough to see why."""
-    await replica.publish(traffic(people=30, acts=300))
+    await topics.ensure(settings)
+    forged = Forged(settings, {})
+    await forged.publish(traffic(people=30, acts=300))
 
-    async def take(shard: int, users: Sequence[str]) -> Snapshot:
-        return dataclasses.replace(await replica.take(shard, users), feeds={})
-
-    verdict = await found(settings, take)
+    verdict = await found(settings, forged)
 
     assert verdict.differing > 20
+    assert verdict.aspects["feed"] > 20
     assert len(verdict.differences) == 10
 
 
@@ -226,7 +161,7 @@ async def test_what_lies_beyond_the_fences_does_not_count(
     await replica.publish(traffic(people=30, acts=300))
     replica.fences = {name: fence // 2 for name, fence in replica.fences.items()}
 
-    assert await found(settings, replica.take) == Verdict(users=30, equal=30, events=330)
+    assert await found(settings, replica) == Verdict(users=30, equal=30, items=9, events=330)
 
 
 async def test_a_store_that_has_nothing_yet_is_equal(settings: Settings, replica: Replica) -> None:
@@ -234,83 +169,99 @@ async def test_a_store_that_has_nothing_yet_is_equal(settings: Settings, replica
     await replica.publish(traffic(people=30, acts=100))
     replica.fences = dict.fromkeys(replica.fences, 0)
 
-    assert await found(settings, replica.take) == Verdict(users=30, equal=30, events=130)
+    assert await found(settings, replica) == Verdict(users=30, equal=30, events=130)
 
 
-async def test_events_that_arrive_meanwhile_are_in_both(
-    settings: Settings, replica: Replica
-) -> None:
+async def test_events_that_arrive_meanwhile_are_in_both(settings: Settings) -> None:
     """While events flow every snapshot is compared at its own fences, further than the last."""
-    people = 2 * module.USERS_AT_ONCE + 50
-    await replica.publish(traffic(people, acts=200))
+    people = 2 * module.USERS_AT_ONCE + 5
     seconds = iter(range(1_000, 9_000, 1_000))
 
-    async def take(shard: int, users: Sequence[str]) -> Snapshot:
-        await replica.publish(traffic(people, acts=200, start=next(seconds)))
-        return await replica.take(shard, users)
+    class Growing(Replica):
+        async def users(
+            self, shard: int, users: Sequence[str]
+        ) -> tuple[Moment, dict[str, Holding]]:
+            await self.publish(traffic(people, acts=200, start=next(seconds)))
+            return await super().users(shard, users)
 
-    verdict = await found(settings, take)
+    await topics.ensure(settings)
+    growing = Growing(settings)
+    await growing.publish(traffic(people, acts=200))
 
-    assert (verdict.users, verdict.differing) == (people, 0)
+    verdict = await found(settings, growing)
+
+    assert (verdict.users, verdict.is_equal) == (people, True)
     assert verdict.events == 4 * (people + 200)
 
 
-async def test_a_store_that_is_flushed_meanwhile_is_folded_anew(
-    settings: Settings, replica: Replica
-) -> None:
+async def test_a_store_that_is_flushed_meanwhile_is_folded_anew(settings: Settings) -> None:
     """Fences that go back are followed back: what was folded beyond them is forgotten."""
-    people = module.USERS_AT_ONCE + 50
-    await replica.publish(traffic(people, acts=300))
+    people = module.USERS_AT_ONCE + 5
 
-    async def take(shard: int, users: Sequence[str]) -> Snapshot:
-        snapshot = await replica.take(shard, users)
-        replica.fences = {name: fence // 3 for name, fence in replica.fences.items()}
-        return snapshot
+    class Shrinking(Replica):
+        async def users(
+            self, shard: int, users: Sequence[str]
+        ) -> tuple[Moment, dict[str, Holding]]:
+            taken = await super().users(shard, users)
+            self.fences = {name: fence // 3 for name, fence in self.fences.items()}
+            return taken
 
-    assert (await found(settings, take)).differing == 0
+    await topics.ensure(settings)
+    shrinking = Shrinking(settings)
+    await shrinking.publish(traffic(people, acts=300))
+
+    verdict = await found(settings, shrinking)
+
+    assert (verdict.users, verdict.is_equal) == (people, True)
 
 
 async def test_an_open_job_is_waited_for(
-    settings: Settings, replica: Replica, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Feeds are compared once no job is open, and a job that nobody ends is said."""
-    await replica.publish(traffic(people=10, acts=50))
-    jobs = [True, True, False]
+    jobs = [True, True, False, False]
 
-    async def busy(shard: int, users: Sequence[str]) -> Snapshot:
-        is_busy = jobs.pop(0)
-        feeds = {} if is_busy else (await replica.take(shard, users)).feeds
-        return dataclasses.replace(await replica.take(shard, users), busy=is_busy, feeds=feeds)
+    class Busy(Forged):
+        async def users(
+            self, shard: int, users: Sequence[str]
+        ) -> tuple[Moment, dict[str, Holding]]:
+            is_busy = jobs.pop(0) if jobs else True
+            taken = await (super() if is_busy else super(Forged, self)).users(shard, users)
+            return dataclasses.replace(taken[0], busy=is_busy), taken[1]
 
-    async def stuck(shard: int, users: Sequence[str]) -> Snapshot:
-        return dataclasses.replace(await replica.take(shard, users), busy=True)
+    await topics.ensure(settings)
+    busy = Busy(settings, {})
+    await busy.publish(traffic(people=10, acts=50))
 
     assert (await found(settings, busy)).equal == 10
     monkeypatch.setattr(module, "BUSY_S", 0.3)
     with pytest.raises(StoreError, match="shard 0 has had a job open"):
-        await found(settings, stuck)
+        await found(settings, busy)
 
 
-async def test_a_batch_half_applied_has_moved_the_stream_time(
-    settings: Settings, replica: Replica
-) -> None:
+async def test_a_batch_half_applied_has_moved_the_stream_time(settings: Settings) -> None:
     """A stream time ahead of the fences is followed, one ahead of the log or behind is an error."""
+
+    class Elsewhen(Replica):
+        stream_time = 0
+
+        def _moment(self, view: View) -> Moment:
+            return dataclasses.replace(super()._moment(view), stream_time=self.stream_time)
+
+    await topics.ensure(settings)
     history = traffic(people=10, acts=50)
+    replica = Elsewhen(settings)
     await replica.publish(history)
-    latest = max(event.at for event in history)
+    latest = replica.stream_time = max(event.at for event in history)
     replica.fences = {name: fence // 2 for name, fence in replica.fences.items()}
 
-    def at(moment: int) -> module.Take:
-        async def take(shard: int, users: Sequence[str]) -> Snapshot:
-            return dataclasses.replace(await replica.take(shard, users), stream_time=moment)
-
-        return take
-
-    assert (await found(settings, at(latest))).differing == 0
+    assert (await found(settings, replica)).is_equal
+    replica.stream_time = latest + 1
     with pytest.raises(StoreError, match="later than all of the log"):
-        await found(settings, at(latest + 1))
+        await found(settings, replica)
+    replica.stream_time = NOON - 1
     with pytest.raises(StoreError, match="earlier than what it has applied"):
-        await found(settings, at(NOON - 1))
+        await found(settings, replica)
 
 
 async def test_a_store_of_another_log_is_said(settings: Settings, replica: Replica) -> None:
@@ -319,22 +270,21 @@ async def test_a_store_of_another_log_is_said(settings: Settings, replica: Repli
     replica.fences["likes", 0] += 1
 
     with pytest.raises(StoreError, match=r"likes:0 .* but the log ends at"):
-        await found(settings, replica.take)
+        await found(settings, replica)
 
 
 async def test_no_topics_and_no_kafka_are_said(settings: Settings) -> None:
     """What cannot be read is one line with the remedy."""
     with pytest.raises(BrokerError, match="likewave topics"):
-        await found(settings, Replica(settings).take)
+        await found(settings, Replica(settings))
     nowhere = settings.model_copy(update={"kafka": "127.0.0.1:1"})
     with pytest.raises(BrokerError, match="likewave up"):
-        await found(nowhere, Replica(nowhere).take)
+        await found(nowhere, Replica(nowhere))
 
 
 async def test_poison_is_counted_and_passed_over(settings: Settings, replica: Replica) -> None:
     """Records that break the contract count as rejected, and change no feed."""
     await replica.publish(traffic(people=10, acts=50))
-    right = {name: await replica.take(0, [name]) for name in ("u1", "u2")}
     async with Producer(settings) as producer:
         await producer.publish_raw(
             Record(topic, b"u1", value)
@@ -342,10 +292,9 @@ async def test_poison_is_counted_and_passed_over(settings: Settings, replica: Re
             for value in (b"{", b"[]", b"null")
         )
 
-    verdict = await found(settings, replica.take)
+    verdict = await found(settings, replica)
 
-    assert (verdict.differing, verdict.rejected) == (0, 6)
-    assert (await replica.take(0, ["u1"])).feeds == right["u1"].feeds
+    assert (verdict.is_equal, verdict.rejected) == (True, 6)
 
 
 @pytest.mark.parametrize(
@@ -381,13 +330,23 @@ def test_an_event_may_be_as_late_as_it_likes_and_little_early() -> None:
 
 
 def test_a_verdict_is_a_line_and_one_for_each_difference() -> None:
-    """A person reads how many users were compared, what differs first, and why."""
-    difference = Difference("ann", "a", "5", None, [])
-    verdict = Verdict(
-        users=1_000, equal=999, differing=1, events=2_000, seconds=1.25, differences=[difference]
-    )
+    """A person reads how much was compared, what differs first, and why."""
+    verdict = Verdict(events=2_000, seconds=1.25)
+    verdict.add_user([Difference("ann", "feed", "a", "5", "nothing", proofs=())])
+    verdict.add_user([])
+    verdict.add_items(5, [Difference("a", "trending", "in music", "7.000", "nothing")])
 
-    assert render(verdict).splitlines() == [
-        "audit: 1,000 users, 999 equal, 1 differing (2,000 events, 0 rejected, 1.2 s)",
-        "  ann: a expected 5, found nothing; proofs: none",
+    first, *rest = render(verdict).splitlines()
+
+    assert first == (
+        "audit: 2 users, 1 equal, 1 differing; 5 items, 1 differing "
+        "(2,000 events, 0 rejected, 1.2 s)"
+    )
+    assert rest == [
+        "  ann: feed a expected 5, found nothing; proofs: none",
+        "  a: trending in music expected 7.000, found nothing",
     ]
+    assert {name: count for name, count in verdict.aspects.items() if count} == {
+        "feed": 1,
+        "trending": 1,
+    }

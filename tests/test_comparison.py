@@ -39,7 +39,7 @@ def liked(*items: str) -> View:
 def wrong(view: View, found: dict[str, int], **known: int | bool) -> list[str]:
     """Name the items of ann's feed that differ, scores being given in ms after noon."""
     moved = {item: NOON + score for item, score in found.items()}
-    return [one.item for one in differences(view, "ann", moved, **known)]  # type: ignore[arg-type]
+    return [one.what for one in differences(view, "ann", moved, **known)]  # type: ignore[arg-type]
 
 
 @given(histories(span_ms=3 * DAY))
@@ -148,7 +148,7 @@ def test_a_difference_says_whose_what_and_why_in_one_line() -> None:
     (ghost,) = differences(taken_back, "ann", {"a": NOON})
 
     assert str(missing) == (
-        f"ann: a expected 1790005705865, found nothing; proofs: like by bob at {NOON}, "
+        f"ann: feed a expected 1790005705865, found nothing; proofs: like by bob at {NOON}, "
         f"share by cat at {NOON}"
     )
-    assert str(ghost) == f"ann: a expected nothing, found {NOON}; proofs: none"
+    assert str(ghost) == f"ann: feed a expected nothing, found {NOON}; proofs: none"

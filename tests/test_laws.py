@@ -134,11 +134,11 @@ async def test_time_alone_reorders_nothing(settings: Settings, seed: int) -> Non
     chance = random.Random(seed)
     async with feeding(settings) as feeder:
         await feeder.feed(history(world, chance), chance)
-        before = [(await feeder.found(f"u{n}")).feeds for n in range(world.users)]
+        before = [(await feeder.held(f"u{n}")).feed for n in range(world.users)]
         later = events.View(user="u0", item="i0", at=NOON + 96 * HOUR)
         await feeder.feed([later], chance)
 
-        assert [(await feeder.found(f"u{n}")).feeds for n in range(world.users)] == before
+        assert [(await feeder.held(f"u{n}")).feed for n in range(world.users)] == before
 
 
 @pytest.mark.parametrize("policy", [Policy(feed_size=8, acts_kept=50)])
@@ -149,7 +149,7 @@ async def test_a_full_feed_shrinks_and_is_rebuilt(settings: Settings, seed: int)
     async with feeding(settings) as feeder:
         await feeder.feed([events.Befriend(user="ann", friend="bob", at=NOON), *likes], chance)
         await feeder.feed([opposite(like) for like in likes[-30:]], chance)
-        feed = (await feeder.found("ann")).feeds["ann"]
+        feed = (await feeder.held("ann")).feed
 
         assert [item for item, _ in feed[:4]] == ["i9", "i8", "i7", "i6"]
 
@@ -179,4 +179,4 @@ async def test_a_topic_may_be_called_like_an_erased_account(settings: Settings, 
         await feeder.feed(lived, random.Random(seed))
 
         assert await feeder.differing() == []
-        assert (await feeder.found("ann")).feeds["ann"] == [("tune", NOON + 1)]
+        assert (await feeder.held("ann")).feed == [("tune", NOON + 1)]

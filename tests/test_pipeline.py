@@ -15,9 +15,10 @@ from models import events
 from models.events import DEAD_LETTERS
 from models.policy import DAY, Policy
 from models.routing import shard_of
-from streams import reader, store
+from streams import store
 from streams.producer import Producer, Record
 from streams.replay import ReplayOptions, replay
+from streams.snapshots import Snapshots
 from tests.cases import Case, assert_feeds, load_cases
 from tests.crew import crew
 
@@ -52,18 +53,18 @@ class Copy:
             named["to"] = [self.prefix + recipient for recipient in named["to"]]
         return type(event)(**{**named, "at": event.at + self.later_ms})
 
-    async def assert_as_written(self, feeds: store.Store, shards: int) -> None:
+    async def assert_as_written(self, feeds: store.Store, settings: Settings) -> None:
         """Read the copy's feeds back, under the case's own names and time."""
-        found, floors = {}, {}
+        found, floors, snapshots = {}, {}, Snapshots(feeds, settings)
         for user in self.case.feeds:
             name = self.prefix + user
-            snapshot = await reader.snapshot(feeds, shard_of(name, shards), [name])
+            _, held = await snapshots.users(shard_of(name, settings.shards), [name])
             found[user] = [
                 (item.removeprefix(self.prefix), score - self.later_ms)
-                for item, score in snapshot.feeds[name]
+                for item, score in held[name].feed
             ]
-            if name in snapshot.floors:
-                floors[user] = snapshot.floors[name] - self.later_ms
+            if (floor := held[name].floor) is not None:
+                floors[user] = floor - self.later_ms
         assert_feeds(found, self.case, floors)
 
 
@@ -92,7 +93,7 @@ async def test_every_case_ends_as_written_in_any_order(
         await team.caught_up()
         async with store.opened(settings) as feeds:
             for copy in copies:
-                await copy.assert_as_written(feeds, settings.shards)
+                await copy.assert_as_written(feeds, settings)
 
 
 WEEK = Policy(half_life_ms=7 * DAY, horizon_ms=90 * DAY)

@@ -49,7 +49,7 @@ async def test_of_a_hundred_thousand_likes_the_newest_kept_are_in_effect_and_no_
         await carry(feeder, befriended("shop", ["ann"], NOON))
         await carry(feeder, burst("shop", LIKES, at=NOON, within_ms=10 * SECOND))
         trending = await feeder.store.zcard("trending:{0}")
-        feed = (await feeder.found("ann")).feeds["ann"]
+        feed = (await feeder.held("ann")).feed
         oldest_kept, newest_gone = LIKES - kept, LIKES - kept - 1
 
         assert trending == kept
