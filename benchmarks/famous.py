@@ -58,12 +58,12 @@ async def run(lab: Lab) -> Report:
     async with _bench(lab) as bench:
         acts = _Acts(bench)
         figures = [
-            await acts.held("like", _likes(late, at=START + HOUR)),
-            await acts.held("repeated like", _likes(late, at=START + 2 * HOUR)),
-            await acts.held("repeated like of before", _likes(early, at=START + HOUR)),
+            await acts.held("a like", _likes(late, at=START + HOUR)),
+            await acts.held("a repeated like", _likes(late, at=START + 2 * HOUR)),
+            await acts.held("a repeated like of before", _likes(early, at=START + HOUR)),
             *await _pages(bench, late[-1]),
-            await acts.held("unlike", _unlikes(late, at=START + 3 * HOUR)),
-            await acts.held("unlike of one of before", _unlikes(early, at=START + 3 * HOUR)),
+            await acts.held("an unlike", _unlikes(late, at=START + 3 * HOUR)),
+            await acts.held("an unlike of one of before", _unlikes(early, at=START + 3 * HOUR)),
         ]
     return Report(figures=figures)
 
@@ -93,7 +93,7 @@ class _Acts:
     async def held(self, what: str, acts: list[Event]) -> Figure:
         """Give the longest call of all `acts`."""
         longest_ms = max([await self._held_ms(act) for act in acts])
-        name = f"longest call of a {what} by a user with {self._bench.fans:,} fans"
+        name = f"longest call of {what} by a user with {self._bench.fans:,} fans"
         return at_most(name, longest_ms, 10, "ms")
 
     async def _held_ms(self, act: Event) -> float:

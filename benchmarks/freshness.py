@@ -2,7 +2,8 @@
 
 A worker drains a log of likes as fast as it can, which gives the greatest rate. Then likes come at
 half of it, and between them those of one user, one at a time: each is timed from its publishing
-until it is in a fan's feed.
+until it is in a fan's feed. Then the feeds of a few readers are read, and their pages made, with
+what trends, what is new and what they like among the candidates.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks import workload
+from benchmarks.lab import LOG, put_in
 from benchmarks.programs import program
 from benchmarks.report import Report, at_most, quantile
 from benchmarks.workers import drain, end, position, worker
@@ -24,7 +26,7 @@ from streams.producer import Producer
 from streams.reader import page
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from benchmarks.lab import Lab
     from benchmarks.workload import Circle
@@ -37,6 +39,7 @@ SETTLINGS = 60  # at most, until the worker has caught up
 BEHIND_S = 0.2  # how far behind a worker may be that keeps up
 TIMED_AT = workload.START + 86_400_000  # younger than all other acts
 FIRST_TIMED = 2 * 10**9
+READERS = 50  # who come again and again: of the pages timed none is their first for an hour
 
 
 async def run(lab: Lab) -> Report:
@@ -44,6 +47,8 @@ async def run(lab: Lab) -> Report:
     circle = workload.circle(lab.sizes.users)
     log = await lab.likes("fresh")
     with lab.copy(await lab.full()) as server:
+        async with lab.writer(server) as shards:
+            await put_in(shards, workload.posts(), log.policy, f"{LOG}-posts")
         settings = log.model_copy(update={"redis": server.url})
         rate = (await drain(settings, server)).rate / 2
         settings = settings.model_copy(update={"group": "fresh-2"})  # the first has not left yet
@@ -55,11 +60,13 @@ async def run(lab: Lab) -> Report:
         ):
             await _caught_up(settings, client, rate)
             visible_ms = await _time_acts(settings, client, circle, lab.sizes.seconds)
-            feed_ms = await _time(circle, lab.sizes.seconds, partial(page, client, 1))
+            readers = circle.users[:READERS]
+            feed_ms = await _time(readers, lab.sizes.seconds, partial(page, client, 1))
             async with Pager(client, settings, LivePolicies(settings)) as pager:
                 ranked = partial(pager.page, now=TIMED_AT)
-                await _time(circle, lab.sizes.seconds / 2, ranked)  # wakes those who read
-                page_ms = await _time(circle, lab.sizes.seconds, ranked)
+                for reader in readers:
+                    await ranked(reader)
+                page_ms = await _time(readers, lab.sizes.seconds, ranked)
     return Report(
         figures=[
             at_most("act to visible, p50", quantile(visible_ms, 0.5), 30, "ms"),
@@ -99,13 +106,13 @@ async def _time_acts(
 
 
 async def _time(
-    circle: Circle, seconds: float, read: Callable[[str], Awaitable[object]]
+    users: Sequence[str], seconds: float, read: Callable[[str], Awaitable[object]]
 ) -> list[float]:
     """Read for one user after the other; give how long each took (ms)."""
     took_ms: list[float] = []
     until = time.perf_counter() + seconds
     while (began := time.perf_counter()) < until:
-        await read(circle.users[len(took_ms) % len(circle.users)])
+        await read(users[len(took_ms) % len(users)])
         took_ms.append(1_000 * (time.perf_counter() - began))
         await asyncio.sleep(PAUSE_S)
     return took_ms

@@ -101,7 +101,7 @@ def posts() -> list[Event]:
             at=START - STEP_MS * (POSTED - rank),
             user=AUTHOR,
             item=str(FIRST_ITEM + rank),
-            topics=(f"topic-{rank % TOPICS}", f"topic-{(rank + 1) % TOPICS}"),
+            topics=[f"topic-{rank % TOPICS}", f"topic-{(rank + 1) % TOPICS}"],
         )
         for rank in range(POSTED)
     ]
