@@ -23,7 +23,6 @@ In import order; a module imports only what stands above it:
     taste        what a viewer likes, topic by topic
     page_policy  the numbers of a page
     candidate    who looks, what could be shown to them, and what must not be
-    viewing      the definition of who looks: what a page is made with, beside what it is made of
     blend        one number for what speaks for an item
     composition  nobody fills a page alone, and some of it is new to the viewer
     reasons      why an item is on a page, in words that a viewer understands

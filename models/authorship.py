@@ -11,7 +11,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
     from models.events import Post
@@ -44,10 +43,6 @@ class Authorship:
         origin = Origin(post.at, post.user, tuple(post.topics or ()))
         posts = self._posts[post.item]
         posts[post.user] = max(origin, posts.get(post.user, origin))
-
-    def items(self) -> Iterable[str]:
-        """Name the items that were ever posted."""
-        return self._posts
 
     def origins(self, item: str, erased: AbstractSet[str]) -> list[Origin]:
         """Give the posts of `item` by accounts not erased, the one that counts first."""

@@ -88,7 +88,6 @@ class View:
         self._registers = Registers()
         self._authorship = Authorship()
         self._views: defaultdict[str, list[events.View]] = defaultdict(list)  # by item
-        self._views_by: defaultdict[str, list[events.View]] = defaultdict(list)  # by viewer
         self._followers: defaultdict[str, set[str]] = defaultdict(set)  # ever
         self._young: set[tuple[str, Proof]] = set()  # item, and what a young account did with it
 
@@ -108,7 +107,6 @@ class View:
                     self._young.add((event.item, act))
             case events.View():
                 self._views[event.item].append(event)
-                self._views_by[event.user].append(event)
             case events.Follow() | events.Unfollow():
                 self._followers[event.friend].add(event.user)
             case events.Post():
@@ -126,26 +124,14 @@ class View:
         """Weigh what `actor` does for `user`."""
         return circle.tie(self._registers, self.policy, user, actor)
 
-    def favoured(self, user: str) -> set[str]:
-        """Give the accounts whose acts weigh more for `user`."""
-        return set(self._registers.on("favor", user))
-
-    def cut_off(self, user: str) -> set[str]:
-        """Give the accounts that `user` blocks or mutes, and those that block `user`."""
-        return circle.cut_off(self._registers, user)
-
-    def kept(self, kind: str, user: str) -> dict[str, Register]:
-        """Give the registers of `user`, by item, of which the newest `acts_kept` exist."""
-        owned = self._registers.of(kind, user)
-        return {item: owned[item] for _, item in newest(owned, self.policy.acts_kept)}
-
-    def hidden(self, user: str) -> set[str]:
-        """Give the items that `user` hides; no hide is ever too old."""
-        return {item for item, one in self.kept("hide", user).items() if one.is_on}
-
     def gone(self, user: str) -> set[str]:
-        """Give the items not for `user`, whoever acts: taken down, or hidden by the user."""
-        return self._down | self.hidden(user)
+        """Give the items not for `user`, whoever acts: taken down, or hidden by the user.
+
+        Of hides, as of acts, the newest `acts_kept` exist, on or off; none is ever too old.
+        """
+        hides = self._registers.of("hide", user)
+        kept = newest(hides, self.policy.acts_kept)
+        return self._down | {item for _, item in kept if hides[item].is_on}
 
     def is_down(self, item: str) -> bool:
         """Tell whether `item` was taken down."""
@@ -159,18 +145,6 @@ class View:
         kept, is_kept = self.policy.acts_kept, self._registers.is_kept
         origins = self._authorship.origins(item, self.erased)
         return [one for one in origins if is_kept(item, kept, "post", one.author)]
-
-    def possible_origins(self, item: str) -> list[Origin | None]:
-        """Give what may be known of `item`, where what left the horizon may be forgotten or not."""
-        if self.is_down(item):
-            return [None]
-        origins = self.origins(item)
-        expired = sum(one.at <= self.horizon for one in origins)
-        return [*origins, None][: expired + 1]
-
-    def posted(self) -> Iterable[str]:
-        """Name the items that were ever posted."""
-        return self._authorship.items()
 
     def proofs(self, user: str, item: str) -> list[Proof]:
         """Give the acts that put `item` into the feed of `user`, by kind and actor."""
@@ -234,10 +208,6 @@ class View:
     def views_of(self, item: str) -> list[events.View]:
         """Give all views of `item`, young or old, in no order."""
         return self._views.get(item, [])
-
-    def views_by(self, user: str) -> list[events.View]:
-        """Give all views by `user`, young or old, in no order."""
-        return self._views_by.get(user, [])
 
     def is_young(self, event: events.Like | events.Share | events.View) -> bool:
         """Tell whether the account had just been made when it did this."""
