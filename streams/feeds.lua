@@ -852,7 +852,7 @@ local function bring(user, other)
     local found = call('ZRANGE', 'acts' .. tag .. name, '0', '-1', 'WITHSCORES')
     for k = 1, #found, 2 do
       local item, register = found[k], tonumber(found[k + 1])
-      if register % 2 == 0 and register / 2 > cut and not seen[item] then   -- settling knows the rest
+      if register % 2 == 0 and register / 2 > cut and not seen[item] then
         seen[item] = true
         items[#items + 1] = item
       end
@@ -1350,7 +1350,7 @@ local function merged(user)
   return feed
 end
 
--- A user's feed, best first: { item, effective time }. That of a cold user is made of their circle's acts.
+-- A user's feed, best first: { item, effective time }; a cold user's is made of their circle's acts.
 local function feed_of(user)
   local feed = is_awake(user) and merged(user) or pull(user, true)
   for k = #feed, policy.feed_size + 1, -1 do feed[k] = nil end
@@ -1409,7 +1409,9 @@ local function page(keys, args)
   for n, entry in ipairs(feed) do
     if #entries == limit then break end
     local proofs, count = shown_proofs(reader, entry[1], most)
-    if count > 0 and not apart[authors[n] or ''] then entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs } end
+    if count > 0 and not apart[authors[n] or ''] then
+      entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs }
+    end
   end
   return entries
 end
@@ -1522,18 +1524,17 @@ end
 
 --[[
 draw(fence:{s}, user, wanted): all that a page of the user is made of, as of one moment (msgpack):
-{ stream time, is the user known here, likings { kind, at, topics }, accounts { in the circle,
-favoured, cut off } among authors and actors, items { seen, acted, hidden } among candidates,
-candidates { item, sources, author, topics, posted at, social score, proofs, number of actors,
-trending score, views, likes, shares } }.
+{ likings { kind, at, topics }, accounts { in the circle, favoured, cut off } among authors and
+actors, items { seen, acted, hidden } among candidates, candidates { item, sources, author, topics,
+posted at, social score, proofs, number of actors, trending score, views, likes, shares } }.
 Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
 `fresh`; items to look at `also`; `proofs` of each; of a taste the number of `likings` of each kind,
 `weights` and `taste_half_life` (ms).
 ]]
 local function draw(keys, args)
-  local time = open(keys[1], nil, 0)
+  open(keys[1], nil, 0)
   local user, wanted = args[1], cmsgpack.unpack(args[2])
-  if not policy then return cmsgpack.pack({ time, {}, {}, {}, {}, {}, {}, {}, {} }) end
+  if not policy then return cmsgpack.pack({ {}, {}, {}, {}, {}, {}, {}, {} }) end
   local likings, candidates, items = likings_of(user, wanted.likings), {}, {}
   local accounts, named = {}, {}
   local function name(account)
@@ -1558,7 +1559,7 @@ local function draw(keys, args)
     end
   end
   return cmsgpack.pack({
-    time, likings,
+    likings,
     chosen('SMISMEMBER', 'circle' .. tag .. user, accounts, is_member),
     chosen('ZMSCORE', 'edges' .. tag .. 'favor:' .. user, accounts, is_on),
     apart,
