@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from models.taste import Taste
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterable
 
     from models.page_policy import PagePolicy
     from models.view import Proof
@@ -25,6 +25,22 @@ class Source(StrEnum):
     TRENDING = "trending"  # everybody does
     TASTE = "taste"  # it trends in a topic that the viewer likes
     FRESH = "fresh"  # it was just posted, by whomever
+
+
+BITS = {source: 1 << place for place, source in enumerate(Source)}
+JOINED = [
+    frozenset(source for source, bit in BITS.items() if bits & bit)
+    for bits in range(1 << len(BITS))
+]
+
+
+def bits_of(sources: Iterable[Source]) -> int:
+    """Write different sources as a number, as cursors and shard functions do; JOINED reads it.
+
+    >>> bits_of({Source.SOCIAL, Source.FRESH}), sorted(JOINED[9])
+    (9, [<Source.FRESH: 'fresh'>, <Source.SOCIAL: 'social'>])
+    """
+    return sum(BITS[source] for source in sources)
 
 
 class Counters(NamedTuple):

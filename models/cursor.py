@@ -23,13 +23,13 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from models.candidate import Source
+from models.candidate import JOINED, bits_of
 from models.errors import CursorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from models.candidate import Candidate
+    from models.candidate import Candidate, Source
 
     Sources: TypeAlias = frozenset[Source]
 
@@ -80,7 +80,7 @@ class Cursor:
 
 def encode(cursor: Cursor, user: str) -> str:
     """Write a cursor of `user` as text fit for a URL, always the same for equal ones."""
-    entries = [f"{_bits(sources):x}{item}" for item, sources in cursor.waiting.items()]
+    entries = [f"{bits_of(sources):x}{item}" for item, sources in cursor.waiting.items()]
     waiting = zlib.compress(",".join(sorted(entries)).encode())
     head = HEAD.pack(VERSION, len(cursor.shown))
     body = b"".join((head, *sorted(cursor.shown), waiting))
@@ -125,13 +125,7 @@ def _entry(text: str) -> tuple[str, Sources]:
     match = ENTRY.fullmatch(text)
     if match is None:
         raise _changed()
-    bits = int(match[1], 16)
-    return match[2], frozenset(source for k, source in enumerate(Source) if bits >> k & 1)
-
-
-@functools.cache  # there are 16
-def _bits(sources: Sources) -> int:
-    return sum(1 << k for k, source in enumerate(Source) if source in sources)
+    return match[2], JOINED[int(match[1], 16)]
 
 
 def _changed() -> CursorError:

@@ -36,7 +36,8 @@ PARTS = ("homophily", "established", "newcomers", "persistence", "like", "share"
 class Behaviour:
     """How people are. Numbers are assumptions, made to be seen and turned.
 
-    The works named found the law that a number belongs to; only of `influence` the size as well.
+    The works named found the law that a number belongs to, and of `influence` the size, for one
+    like that was there before; that each doubling of friends adds as much is assumed.
 
     >>> Behaviour(persistence=1.0)
     Traceback (most recent call last):

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from models.errors import SettingsError
-from streams import wording
+from streams import tables, wording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +20,14 @@ if TYPE_CHECKING:
     from models.evaluation import Comparison, Interval, Measures
     from streams.evaluation import Evaluation
 
+COLUMNS = ("hr@10", "hr@50", "mrr", "coverage", "outside")
 SIZE, DPI = (9.6, 3.6), 150  # inches
 OURS, THEIRS = "#1f6feb", "#9aa4b2"
 
 
 def table(found: Evaluation) -> RenderableType:
     """Lay out the rankings in the order of an evaluation, and below them the comparison."""
-    laid = Table(box=None, header_style="dim", pad_edge=False)
-    for heading in ("ranking", "hr@10", "hr@50", "mrr", "coverage", "outside"):
-        laid.add_column(heading, justify="left" if heading == "ranking" else "right")
+    laid = tables.plain("ranking", *COLUMNS, right=COLUMNS)
     for one in found.rankings:
         laid.add_row(
             one.ranking,

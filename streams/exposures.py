@@ -21,7 +21,6 @@ from redis.exceptions import RedisError
 from models.routing import shard_of
 
 if TYPE_CHECKING:
-    from models.experiment import PagePolicies
     from streams.store import Store
 
 WRITE_EVERY_S = 1.0
@@ -50,12 +49,9 @@ class Exposures:
         self._closing = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
-    def count(self, user: str, policies: PagePolicies) -> None:
-        """Count a page of `user`, where `policies` try something."""
-        group, tried = policies.variant(user), policies.experiment
-        if group is None or tried is None:
-            return
-        field = SEPARATOR.join((tried.name, group, policies.policy_for(user).version))
+    def count(self, user: str, experiment: str, variant: str, version: str) -> None:
+        """Count a page that `user` was shown in an experiment, made under `version`."""
+        field = SEPARATOR.join((experiment, variant, version))
         self._counts[shard_of(user, self._shards), field] += 1
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_on())

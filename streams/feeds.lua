@@ -852,7 +852,7 @@ local function bring(user, other)
     local found = call('ZRANGE', 'acts' .. tag .. name, '0', '-1', 'WITHSCORES')
     for k = 1, #found, 2 do
       local item, register = found[k], tonumber(found[k + 1])
-      if register % 2 == 0 and register / 2 > cut and not seen[item] then   -- settling knows the rest
+      if register % 2 == 0 and register / 2 > cut and not seen[item] then
         seen[item] = true
         items[#items + 1] = item
       end
@@ -1350,7 +1350,7 @@ local function merged(user)
   return feed
 end
 
--- A user's feed, best first: { item, effective time }. That of a cold user is made of their circle's acts.
+-- A user's feed, best first: { item, effective time }; a cold user's is made of their circle's acts.
 local function feed_of(user)
   local feed = is_awake(user) and merged(user) or pull(user, true)
   for k = #feed, policy.feed_size + 1, -1 do feed[k] = nil end
@@ -1400,7 +1400,9 @@ local function entries_of(user, limit, most)
   for n, entry in ipairs(feed) do
     if #entries == limit then break end
     local proofs, count = shown_proofs(reader, entry[1], most)
-    if count > 0 and not apart[authors[n] or ''] then entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs } end
+    if count > 0 and not apart[authors[n] or ''] then
+      entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs }
+    end
   end
   return entries
 end
@@ -1526,8 +1528,8 @@ local function described(reader, candidate, wanted)
 end
 
 -- What a page of the user is made of, as `draw` says below.
-local function drawn(user, wanted, time)
-  if not policy then return { time, {}, {}, {}, {}, {}, {}, {}, {} } end
+local function drawn(user, wanted)
+  if not policy then return { {}, {}, {}, {}, {}, {}, {}, {} } end
   local likings, candidates, items = likings_of(user, wanted.likings), {}, {}
   local accounts, named = {}, {}
   local function name(account)
@@ -1552,7 +1554,7 @@ local function drawn(user, wanted, time)
     end
   end
   return {
-    time, likings,
+    likings,
     chosen('SMISMEMBER', 'circle' .. tag .. user, accounts, is_member),
     chosen('ZMSCORE', 'edges' .. tag .. 'favor:' .. user, accounts, is_on),
     apart,
@@ -1565,7 +1567,7 @@ end
 
 --[[
 draw(fence:{s}, user, wanted): all that a page of the user is made of, as of one moment (msgpack):
-{ stream time, likings { kind, at, topics }, accounts { in the circle, favoured, cut off } among authors
+{ likings { kind, at, topics }, accounts { in the circle, favoured, cut off } among authors
 and actors, items { seen, acted, hidden } among candidates, candidates { item, sources, author, topics,
 posted at, social score, proofs, number of actors, trending score, views, likes, shares } }.
 Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
@@ -1573,8 +1575,8 @@ Wanted (msgpack): how many are `trending`, trending in each of how many `topics`
 `weights` and `taste_half_life` (ms).
 ]]
 local function draw(keys, args)
-  local time = open(keys[1], nil, 0)
-  return cmsgpack.pack(drawn(args[1], cmsgpack.unpack(args[2]), time))
+  open(keys[1], nil, 0)
+  return cmsgpack.pack(drawn(args[1], cmsgpack.unpack(args[2])))
 end
 
 -- What an audit compares, as of one moment: the shard's { fence fields and values, open job }, then
@@ -1588,13 +1590,14 @@ end
 -- or '', circle, the top of the feed as `page` gives it, draw }. Wanted as for a draw, and how long
 -- the `page` is, with how many `page_proofs`.
 local function snapshot(keys, args)
-  local time, wanted, found = open(keys[1], nil, 0), cmsgpack.unpack(args[1]), {}
+  open(keys[1], nil, 0)
+  local wanted, found = cmsgpack.unpack(args[1]), {}
   for n = 2, #args do
     local user, feed = args[n], {}
     for k, entry in ipairs(policy and feed_of(user) or {}) do feed[k] = { entry[1], entry[2] } end
     found[n - 1] = {
       feed, floor_of(user) or '', call('SMEMBERS', 'circle' .. tag .. user),
-      policy and entries_of(user, wanted.page, wanted.page_proofs) or {}, drawn(user, wanted, time),
+      policy and entries_of(user, wanted.page, wanted.page_proofs) or {}, drawn(user, wanted),
     }
   end
   return cmsgpack.pack({ moment(keys[1]), found })

@@ -17,7 +17,7 @@ from streams.datasets import Dataset, Edges, read_dataset
 from streams.page_policies import LivePolicies
 from streams.replay import parse_meanings
 from streams.settings import Settings, load
-from streams.terminal import Json, Stages, ticker, write_json
+from streams.terminal import Json, Meanings, Stages, ticker, write_json
 
 EARLIEST_S = 100_000_000  # a split below is no date of any data set, but a mistyped share
 app = typer.Typer()
@@ -32,12 +32,7 @@ def evaluate(  # noqa: PLR0913 - a person chooses each of them
         typer.Argument(metavar="DATASET", help="Folder of friends.csv.gz and interactions.csv.gz."),
     ],
     *,
-    meanings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map", metavar="KIND=MEANING", help="What a kind of the data set is: checkin=like."
-        ),
-    ] = None,
+    meanings: Meanings = None,
     edges: Annotated[Edges, typer.Option(help="What the data set's friends are.")] = "befriend",
     half_life: Annotated[
         str | None,

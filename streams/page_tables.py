@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from streams import wording
+from streams import tables, wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
+    from rich.table import Table
 
     from models.explanation import Evidence, Explanation
     from streams.exposures import Exposed
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 FACTORS = ("circle", "author")  # parts that a value is multiplied by
 RIGHT = ("place", "value", "weight", "strength", "number", "pages")
 
+plain = partial(tables.plain, right=RIGHT)
+
 
 def page(shown: Page) -> RenderableType:
     """Lay out a page, best item first, and below it what it was made with."""
     if not shown.items:
         return "Nothing is left to show."
-    table = _table("place", "item", "value", "why")
+    table = plain("place", "item", "value", "why")
     for ranked in shown.items:
         place, value = str(ranked.places["page"]), f"{ranked.value:.3f}"
         table.add_row(place, ranked.item, value, ", ".join(ranked.reasons))
@@ -61,7 +64,7 @@ def _explanation(explained: Explanation, now: int) -> Iterator[RenderableType]:
 def _contributions(evidence: Evidence, now: int) -> RenderableType:
     if not evidence.contributions:
         return "Nobody in the circle acted on it."
-    table = _table("who", "what", "when", "weight", "strength")
+    table = plain("who", "what", "when", "weight", "strength")
     for one in evidence.contributions:
         table.add_row(
             one.who,
@@ -75,7 +78,7 @@ def _contributions(evidence: Evidence, now: int) -> RenderableType:
 
 def _parts(explained: Explanation) -> RenderableType:
     """Lay out the sum that makes the value."""
-    table = _table("part", "number")
+    table = plain("part", "number")
     for name, number in explained.parts.items():
         table.add_row(name, f"{'* ' if name in FACTORS else ''}{number:.3f}")
     table.add_row("value", f"{explained.value or 0.0:.3f}", style="bold")
@@ -93,7 +96,7 @@ def _crowd(evidence: Evidence) -> str:
 
 def _places(explained: Explanation) -> Table:
     """Lay out where the item stood after each step."""
-    table = _table("step", "place")
+    table = plain("step", "place")
     for step, place in explained.places.items():
         named = f"page {explained.page}" if step == "page" and explained.page else step
         table.add_row(named, "-" if place is None else str(place))
@@ -104,14 +107,7 @@ def exposures(counted: Sequence[Exposed]) -> RenderableType:
     """Lay out how many pages each group was shown."""
     if not counted:
         return "No page was made in an experiment."
-    table = _table("experiment", "variant", "page policy", "pages")
+    table = plain("experiment", "variant", "page policy", "pages")
     for one in counted:
         table.add_row(one.experiment, one.variant, one.version, f"{one.pages:,}")
-    return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in RIGHT else "left")
     return table

@@ -74,12 +74,13 @@ class Pager:
     ) -> Page:
         """Make a page as `look` does, and count it as one that was shown."""
         page = await self.look(user, now=now, cursor=cursor, limit=limit)
-        self.expose(user)
+        self.expose(user, page)
         return page
 
-    def expose(self, user: str) -> None:
-        """Count a page that `user` was shown, where an experiment runs."""
-        self._exposures.count(user, self._policies.current())
+    def expose(self, user: str, page: Page) -> None:
+        """Count a page that `user` was shown, where it was made in an experiment."""
+        if page.experiment is not None and page.variant is not None:
+            self._exposures.count(user, page.experiment, page.variant, page.version)
 
     async def look(
         self, user: str, *, now: int, cursor: str | None = None, limit: int | None = None

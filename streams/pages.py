@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from models import taste as tastes
-from models.candidate import Candidate, Counters, Source, Viewer
+from models.candidate import JOINED, Candidate, Counters, Viewer
 from models.routing import shard_of
 from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.reader import fence_key
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 # How many candidates each source brings, beyond the feed.
 SOURCES = {"trending": 50, "topics": 5, "per_topic": 10, "fresh": 20}
 PROOFS = 3  # of each candidate
-BITS = {Source.SOCIAL: 1, Source.TRENDING: 2, Source.TASTE: 4, Source.FRESH: 8}
-JOINED = [
-    frozenset(source for source, bit in BITS.items() if bits & bit)
-    for bits in range(2 * max(BITS.values()))
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,6 @@ class Draw:
 
     viewer: Viewer
     candidates: list[Candidate]
-    stream_time: int  # Unix ms
 
 
 class _Drawn(msgspec.Struct, array_like=True, frozen=True):
@@ -66,7 +60,6 @@ class _Drawn(msgspec.Struct, array_like=True, frozen=True):
 class Reply(msgspec.Struct, array_like=True, frozen=True):
     """A draw, as the shard functions give it."""
 
-    stream_time: int
     likings: list[tuple[str, int, str]]
     circle: frozenset[str]
     favoured: frozenset[str]
@@ -125,7 +118,6 @@ def drawn(reply: Reply, settings: Settings, user: str) -> Draw:
     return Draw(
         viewer=_viewer(reply, user, settings.policy),
         candidates=[_candidate(one, shard, settings.shards) for one in reply.candidates],
-        stream_time=reply.stream_time,
     )
 
 

@@ -18,7 +18,7 @@ from streams.replay import replay as publish_replay
 from streams.settings import Settings, load
 from streams.simulate import Simulated, SimulateOptions
 from streams.simulate import simulate as publish_simulation
-from streams.terminal import Json, publication_line, ticker, write_json
+from streams.terminal import Json, Meanings, publication_line, ticker, write_json
 
 app = typer.Typer()
 
@@ -83,12 +83,7 @@ def replay(
         str, typer.Argument(metavar="PATH", help="JSON lines, a data set folder, or - for stdin.")
     ],
     *,
-    meanings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map", metavar="KIND=MEANING", help="What a data set's kind is, as checkin=like."
-        ),
-    ] = None,
+    meanings: Meanings = None,
     edges: Annotated[Edges, typer.Option(help="What a data set's friends are.")] = "befriend",
     speed: Annotated[str, typer.Option(help="max, or times as fast as it happened: 60x.")] = "max",
     json: Json = False,

@@ -56,7 +56,7 @@ async def _page(
     async with _paging(user) as pager:
         seen = Steady(
             lambda: pager.look(user, now=clock.now_ms(), cursor=cursor, limit=limit),
-            shown=lambda: pager.expose(user),
+            shown=partial(pager.expose, user),
         )
         document = partial(documents.page, user) if json else None
         await display.show(
@@ -83,7 +83,7 @@ class Steady:
     Values fall from one millisecond to the next; what a person looks for are items and reasons.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[Page]], shown: Callable[[], None]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[Page]], shown: Callable[[Page], None]) -> None:
         self._read = read
         self._shown = shown  # told of every new one
         self.page: Page | None = None
@@ -93,7 +93,7 @@ class Steady:
         found = await self._read()
         if self.page is None or _told(found) != _told(self.page):
             self.page = found
-            self._shown()
+            self._shown(found)
         return self.page
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from streams import wording
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from rich.console import RenderableType
 
@@ -32,7 +32,7 @@ def feed(entries: Sequence[Entry], *, now: int, half_life_ms: int) -> Renderable
     """Lay out a feed, best first, as it looks at `now` (Unix ms)."""
     if not entries:
         return "The feed is empty: nobody in this user's circle has acted."
-    table = _table("rank", "item", "effective time", "why")
+    table = plain("rank", "item", "effective time", "why")
     for rank, entry in enumerate(entries, start=1):
         table.add_row(
             str(rank),
@@ -67,7 +67,7 @@ def live_feed(
 def lag(backlog: Backlog) -> RenderableType:
     """Lay out the lag, the total first."""
     total = f"lag: {backlog.lag:,} events, the first of them waits for {backlog.seconds:.1f} s"
-    table = _table("topic", "partition", "fence", "end", "lag", "seconds")
+    table = plain("topic", "partition", "fence", "end", "lag", "seconds")
     for one in backlog.partitions:
         table.add_row(
             one.topic,
@@ -83,7 +83,7 @@ def lag(backlog: Backlog) -> RenderableType:
 
 def shards(found: Sequence[Census]) -> RenderableType:
     """Lay out what is in each shard; times are those of events."""
-    table = _table("shard", "warm", "kept back", "erased", "down", "signals", "stream time", "job")
+    table = plain("shard", "warm", "kept back", "erased", "down", "signals", "stream time", "job")
     for one in found:
         table.add_row(
             str(one.shard),
@@ -96,7 +96,7 @@ def shards(found: Sequence[Census]) -> RenderableType:
 
 def topics(states: Sequence[TopicState]) -> RenderableType:
     """Lay out the topics."""
-    table = _table("topic", "partitions", "state")
+    table = plain("topic", "partitions", "state")
     for state in states:
         found = str(state.partitions) if state.exists else "-"
         table.add_row(state.topic, found, "not as needed" if state.faults else "ok")
@@ -105,14 +105,15 @@ def topics(states: Sequence[TopicState]) -> RenderableType:
 
 def config(settings: Sequence[Setting]) -> RenderableType:
     """Lay out the effective settings."""
-    table = _table("setting", "value", "from")
+    table = plain("setting", "value", "from")
     for one in settings:
         table.add_row(one.name, "-" if one.value is None else str(one.value), one.source)
     return table
 
 
-def _table(*headings: str) -> Table:
+def plain(*headings: str, right: Container[str] = RIGHT) -> Table:
+    """Begin a table without lines; what stands under a heading of `right` is set to the right."""
     table = Table(box=None, header_style="dim", pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in RIGHT else "left")
+        table.add_column(heading, justify="right" if heading in right else "left")
     return table

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     Clock: TypeAlias = Callable[[], float]  # seconds
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.")]
+Meanings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="KIND=MEANING", help="What a data set's kind is, as checkin=like."
+    ),
+]
 
 LINE_EVERY_S = 5.0
 
