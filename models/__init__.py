@@ -38,6 +38,7 @@ In import order; a module imports only what stands above it:
     explanation  why an item stands where it does, or is on no page: every number
     cursor       paging over a live feed
     paging       one page after another: what is shown, what waits, what is new
+    movement     what became of a live feed: entries that are gone, moved, new or changed
     experiment   two page policies side by side
     people       who the people of a simulation are: hidden interests, what they make
     viewers      what people do with their pages

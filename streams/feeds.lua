@@ -40,9 +40,17 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     erased:{s}                 set   SHA-1 of the ids of erased accounts, for ever
     due:{s}                    zset  acts and views keys -> a time no later than their oldest entry
     job:{s}                    list  slices of the one fan-out too large for a call, still to do
+    connected:{s}              zset  user with an open stream -> end of the lease, Unix ms of the
+                                     servers that renew it (streams/notices.py), and take out old ones
     fence:{s}                  hash  <topic>:<partition> -> next offset, log id, last event time;
                                      time -> stream time, the greatest `at` applied;
                                      work -> signals and retractions so far, for the curious
+
+One channel, written to once at the end of a call: whose live feed the call may have changed, of
+those in `connected`, and of which items the author, the topics or the being there. To Redis
+Cluster a PUBLISH goes as to one server: whoever subscribes to any node gets it.
+
+    notices:{s}                users, a bar, items: `ann bob|song`
 
 Redis does not roll back: a call checks everything before its first write. Scores of feeds are
 whole milliseconds written as digits, which keeps 120 of them in the compact encoding.
@@ -61,8 +69,9 @@ local FRESH_KEPT = 500
 local floor, log, format, match, LN2
 
 -- Of the call in hand, set by `open`: commands, the shard's tag (`:{0}`, and `:{0}:` before an
--- id), policy, stream time - horizon, work done (a signal is 1), and which rare keys exist.
-local call, here, tag, policy, cut, work, exists
+-- id), policy, stream time - horizon, work done (a signal is 1), which rare keys exist, and the
+-- users and items that a notice may have to name (-> true).
+local call, here, tag, policy, cut, work, exists, touched, altered
 
 -- The policy that the shard was filled with, in the numbers of a batch; nil for an empty shard.
 local function recorded()
@@ -80,7 +89,7 @@ end
 
 local function open(fence, numbers, at)
   floor, log, format, match, LN2 = math.floor, math.log, string.format, string.match, math.log(2)
-  call, work, exists = redis.call, 0, {}
+  call, work, exists, touched, altered = redis.call, 0, {}, {}, {}
   here = ':' .. match(fence, '{%d+}')
   tag = here .. ':'
   policy = numbers or recorded()
@@ -106,6 +115,47 @@ end
 
 local function is_erased(user)
   return any('erased') and call('SISMEMBER', 'erased' .. here, redis.sha1hex(user)) == 1
+end
+
+-- Notices: whatever may change what a user sees of their live feed touches that user.
+
+local function touch(user)
+  if any('connected') then touched[user] = true end
+end
+
+local function touch_all(users)
+  if not any('connected') then return end
+  for n = 1, #users do touched[users[n]] = true end
+end
+
+-- An act that is in no feed shows in the feeds of all who are there to read it.
+local function touch_fans(actor)
+  if not any('connected') then return end
+  touch_all(call('ZINTER', '2', 'fans' .. tag .. actor, 'connected' .. here))
+end
+
+-- Something is known, or no longer known, of an item.
+local function alter(item)
+  if any('connected') then altered[item] = true end
+end
+
+local function names_of(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  return names
+end
+
+-- Tell whoever listens, once a call.
+local function tell()
+  local users, items, connected = names_of(touched), names_of(altered), {}
+  for first = 1, #users, SLICE do
+    local some = { unpack(users, first, math.min(first + SLICE - 1, #users)) }
+    for n, lease in ipairs(call('ZMSCORE', 'connected' .. here, unpack(some))) do
+      if lease then connected[#connected + 1] = some[n] end
+    end
+  end
+  if #connected + #items == 0 then return end
+  call('PUBLISH', 'notices' .. here, table.concat(connected, ' ') .. '|' .. table.concat(items, ' '))
 end
 
 local function digits(number)
@@ -376,6 +426,7 @@ end
 -- Bring one entry of one feed to what its proofs say.
 local function settle(user, item)
   work = work + 4
+  touch(user)
   if not is_awake(user) then return end
   local feed = 'feed' .. tag .. user
   local before = tonumber(call('ZSCORE', feed, item) or nil)
@@ -393,6 +444,7 @@ local function retract(user, item, acts)
   work = work + 2
   local feed = 'feed' .. tag .. user
   local before = tonumber(call('ZSCORE', feed, item) or nil)
+  if before or acts.sum > 0 then touch(user) end
   if not before then return end
   local after = acts.sum > 0 and score_of(user, item, acts) or nil
   if after ~= before then lower(user, feed, item, after) end
@@ -474,6 +526,7 @@ local function signal(act, members)
   work = work + #members
   if acts.hidden then members = unhidden(act.item, members) end
   if #members == 0 then return end
+  touch_all(members)
   local way = acts.sum == 1 and signal_alone
     or acts.direct == 0 and acts.sum <= math.min(FEW * #members, FEW_IN_ALL) and signal_few
     or signal_many
@@ -617,6 +670,7 @@ end
 -- is now; `by:<author>` keeps the topics of each author's.
 local function reauthor(item)
   local key = 'item' .. tag .. item
+  alter(item)
   local was = call('HMGET', key, 'author', 'topics', 'home')
   local first = call('ZRANGE', 'actors' .. tag .. 'post:' .. item, '0', '0', 'WITHSCORES')
   local author, at, home = first[1], first[2], was[3]
@@ -700,6 +754,7 @@ local function keep_back(kind, actor, item, at)
   call('ZADD', 'pulled' .. tag .. kind .. ':' .. actor, digits(at), item)
   call('SADD', 'pulled' .. here, actor)
   exists.pulled = true
+  touch_fans(actor)
 end
 
 -- An act that is no longer on need not be kept back; tell whether it was.
@@ -707,6 +762,7 @@ local function let_go(kind, actor, item)
   if not any('pulled') then return false end
   local key = 'pulled' .. tag .. kind .. ':' .. actor
   if call('ZREM', key, item) == 0 then return false end
+  touch_fans(actor)
   local others = 'pulled' .. tag
   if call('EXISTS', others .. 'like:' .. actor, others .. 'share:' .. actor, others .. 'post:' .. actor) == 0 then
     call('SREM', 'pulled' .. here, actor)
@@ -918,6 +974,7 @@ local function edge(row, kind)
   local before = tonumber(call('ZSCORE', key, other) or nil)
   if before and before >= row.register then return end
   call('ZADD', key, digits(row.register), other)
+  touch(user)
   if kind == 'favor' then
     favour(user, other, row.register % 2 == 0)
   else
@@ -945,6 +1002,7 @@ local function take_down(row)
   local item = row.item
   if call('SADD', 'down' .. here, item) == 0 then return end
   exists.down = true
+  alter(item)
   unlist(item, call('HGET', 'item' .. tag .. item, 'topics'))
   call('ZREM', 'fresh' .. here, item)
   call('DEL', 'item' .. tag .. item, 'direct' .. tag .. item)
@@ -1033,6 +1091,7 @@ local function erase_fame(slice)
     other = call('SPOP', 'strangers' .. tag .. user)
   end
   if not other then return false end
+  touch(other)
   for _, kind in ipairs(EDGES) do call('ZREM', 'edges' .. tag .. kind .. ':' .. other, user) end
   return true
 end
@@ -1067,6 +1126,7 @@ local function erase_rest(slice)
   call('HDEL', 'floor' .. here, user)
   call('ZREM', 'warm' .. here, user)
   call('SREM', 'awake' .. here, user)
+  touch(user)
   return false
 end
 
@@ -1212,6 +1272,7 @@ local function apply(keys, args)
   local position, at = match(value or '0 - 0', '^(%d+) %S+ (%d+)')
   position, at = math.max(tonumber(position), batch.begin), math.max(tonumber(at), batch.at)
   if not drain() or position >= batch.next then
+    tell()
     return { position, call('EXISTS', 'job' .. here), 0, work }
   end
   local reached, applied = apply_rows(batch, position)
@@ -1220,6 +1281,7 @@ local function apply(keys, args)
       digits(reached) .. ' ' .. batch.log .. ' ' .. digits(at), 'time', digits(time))
   end
   sweep()
+  tell()
   if work > 0 then call('HINCRBY', fence, 'work', digits(work)) end
   return { reached, call('EXISTS', 'job' .. here), applied, work }
 end
@@ -1227,7 +1289,9 @@ end
 -- drain(fence:{s}, policy): go on with the job that a worker left open; 1 while one is open.
 local function go_on(keys, args)
   open(keys[1], cmsgpack.unpack(args[1]), 0)
-  return drain() and 0 or 1
+  local done = drain()
+  tell()
+  return done and 0 or 1
 end
 
 -- What readers ask for. None of it writes, so a replica may answer.
