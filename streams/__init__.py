@@ -60,6 +60,12 @@ The local stack:
     evaluation    prequential evaluation: every target is asked for before the shards know of it
     audience      people who read their pages and answer: the loop from events to pages and back
 
+Doors:
+
+    live_feeds    live feeds as front-ends show them, with what is known of their items
+    notices       who has a stream open, and whose live feed changed
+    screens       the live feeds of all who have a stream open here, read again when they changed
+
 For people:
 
     wording       a feed in words: where an item stands, why, and how strongly it is held

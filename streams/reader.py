@@ -10,6 +10,8 @@ from models.routing import shard_of
 from streams.store import SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streams.store import Store
 
 
@@ -68,6 +70,14 @@ async def wake(store: Store, shards: int, user: str) -> bool:
     name = f"likewave_{SCHEMA}_wake"
     woken: Any = await store.fcall(name, 1, fence_key(shard), user)
     return bool(woken)
+
+
+async def wake_all(store: Store, shards: int, users: Iterable[str]) -> None:
+    """Keep the feeds of several users up to date from now on."""
+    async with store.pipeline(transaction=False) as ask:
+        for user in users:
+            ask.fcall(f"likewave_{SCHEMA}_wake", 1, fence_key(shard_of(user, shards)), user)
+        await ask.execute()
 
 
 async def engagement(store: Store, shards: int, item: str) -> Engagement:

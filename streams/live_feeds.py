@@ -1,0 +1,139 @@
+"""Live feeds as front-ends show them, with what is known of their items."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from models.present import strength
+from models.routing import shard_of
+from streams.reader import Proof, fence_key
+from streams.store import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from models.present import Present
+    from streams.store import Store
+
+    About: TypeAlias = tuple[str | None, tuple[str, ...]]  # author and topics of an item
+
+PROOFS = 3  # of each entry
+MOST_ITEMS = 100_000  # remembered: some 20 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of a live feed; nothing here moves with the clock."""
+
+    item: str
+    effective_time: int  # Unix ms
+    proofs: tuple[Proof, ...]  # the newest, newest first
+    proofs_total: int
+    author: str | None
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LiveFeed:
+    """The top of a live feed, best first."""
+
+    entries: Sequence[Entry]
+
+    @cached_property
+    def version(self) -> str:
+        """Name what is shown: equal feeds have equal versions, and hardly any others."""
+        return hashlib.blake2b(msgspec.msgpack.encode(self.entries), digest_size=8).hexdigest()
+
+    @cached_property
+    def items(self) -> frozenset[str]:
+        """Name its items."""
+        return frozenset(entry.item for entry in self.entries)
+
+    def top(self, limit: int) -> LiveFeed:
+        """Give its first `limit` entries."""
+        return LiveFeed(self.entries[:limit])
+
+
+class LiveFeeds:
+    """Reads live feeds, several at once, and remembers what is known of their items."""
+
+    def __init__(self, store: Store, shards: int) -> None:
+        self._store = store
+        self._shards = shards
+        self._about: dict[str, About] = {}
+        self._forgotten: set[str] = set()  # while the store is asked
+
+    async def read(self, limits: Mapping[str, int]) -> dict[str, LiveFeed]:
+        """Read the top of several users' feeds: of each user as many entries as `limits` says."""
+        self._forgotten.clear()
+        pages = await self._pages(limits)
+        listed = {one[0]: user for user, page in pages.items() for one in page}
+        about = {item: self._about[item] for item in listed if item in self._about}
+        missing = {item: user for item, user in listed.items() if item not in about}
+        about |= await self._ask(missing)
+        self._remember({item: about[item] for item in missing if item not in self._forgotten})
+        return {
+            user: LiveFeed([_entry(one, about[one[0]]) for one in page])
+            for user, page in pages.items()
+        }
+
+    def forget(self, items: Iterable[str]) -> None:
+        """Ask for these items again: something else is known of them."""
+        for item in items:
+            self._forgotten.add(item)
+            self._about.pop(item, None)
+
+    def forget_all(self) -> None:
+        """Ask for every item again: what was said of them may have been missed."""
+        self.forget(list(self._about))
+
+    async def _pages(self, limits: Mapping[str, int]) -> dict[str, Any]:
+        async with self._store.pipeline(transaction=False) as ask:
+            for user, limit in limits.items():
+                fence = fence_key(shard_of(user, self._shards))
+                ask.fcall_ro(f"likewave_{SCHEMA}_page", 1, fence, user, limit, PROOFS)
+            return dict(zip(limits, await ask.execute(), strict=True))
+
+    async def _ask(self, items: Mapping[str, str]) -> dict[str, About]:
+        """Ask what is known of items, each in the shard of a user who has it in the feed."""
+        if not items:
+            return {}
+        async with self._store.pipeline(transaction=False) as ask:
+            for item, user in items.items():
+                shard = shard_of(user, self._shards)
+                ask.hmget(f"item:{{{shard}}}:{item}", "author", "topics")
+            found = await ask.execute()
+        return {
+            item: (author or None, tuple(topics.split(",")) if topics else ())
+            for item, (author, topics) in zip(items, found, strict=True)
+        }
+
+    def _remember(self, about: Mapping[str, About]) -> None:
+        if len(self._about) + len(about) > MOST_ITEMS:
+            self._about.clear()
+        self._about.update(about)
+
+
+def _entry(found: Any, about: About) -> Entry:
+    item, effective_time, total, newest = found
+    proofs = tuple(Proof(kind, who, int(at)) for kind, who, at in newest)
+    return Entry(item, int(effective_time), proofs, total, *about)
+
+
+def document(entry: Entry, present: Present) -> dict[str, object]:
+    """Write an entry down, with what it is worth at `present`."""
+    worth = strength(entry.effective_time, present.now, present.policy.half_life_ms)
+    return {
+        "item": entry.item,
+        "effective_time": entry.effective_time,
+        "strength": worth,
+        "proofs": [{"kind": one.kind, "who": one.who, "at": one.at} for one in entry.proofs],
+        "proofs_total": entry.proofs_total,
+        "author": entry.author,
+        "topics": entry.topics,
+    }

@@ -1,0 +1,227 @@
+"""Screens: the live feeds of all who have a stream open here, read again when they changed.
+
+    notices ──> who is due ──> one reading of them all ──> the streams of each user
+
+Readings follow each other at CYCLE_S, so a user's feed is read once for whatever happened to it in
+between, and always once more after the last thing that did. A stream takes the newest feed when it
+has sent the one before, so a slow one skips feeds, and none waits for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Self
+
+import structlog
+from redis.exceptions import RedisError
+
+from streams import notices, reader
+from streams.clock import now_ms
+from streams.live_feeds import LiveFeeds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from streams.live_feeds import LiveFeed
+    from streams.settings import Settings
+    from streams.store import Store
+
+CYCLE_S = 0.05
+AT_ONCE = 8  # feeds asked for in one piece: the store does nothing else for some 5 ms
+REFRESHED = 16  # feeds read in a cycle though no notice named them
+AGAIN_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Watch:
+    """What one stream shows of a live feed; closed by whoever opened it."""
+
+    def __init__(self, screens: Screens, user: str, limit: int) -> None:
+        self.user = user
+        self.limit = limit
+        self._screens = screens
+        self._feed: LiveFeed | None = None
+        self._news = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        """Watch."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Watch no longer."""
+        self._screens.close(self)
+
+    async def next(self) -> LiveFeed | None:
+        """Wait for the next reading of the feed, and give the newest; None when no more come."""
+        await self._news.wait()
+        if not self._screens.stopped:
+            self._news.clear()
+            return self._feed
+        return None
+
+    def shows(self, items: Iterable[str]) -> bool:
+        """Tell whether any of `items` is shown."""
+        return self._feed is not None and not self._feed.items.isdisjoint(items)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was found to show so far."""
+        return self._feed is None or not self._feed.entries
+
+    def show(self, feed: LiveFeed) -> None:
+        """Take a reading."""
+        self._feed = feed.top(self.limit)
+        self._news.set()
+
+    def wake(self) -> None:
+        """Let whoever waits see that the screens have stopped."""
+        self._news.set()
+
+
+def _lack(watches: Iterable[Watch]) -> bool:
+    """Tell whether one of them has nothing to show: nobody keeps the feed, perhaps."""
+    return any(watch.is_empty for watch in watches)
+
+
+class Screens:
+    """A context in which live feeds can be watched."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._shards = settings.shards
+        self._feeds = LiveFeeds(store, settings.shards)
+        self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
+        self._due: dict[str, None] = {}  # named by a notice, in their order
+        self._stale: dict[str, None] = {}  # to be read again when there is time
+        self._wanted = asyncio.Event()
+        self._missed = asyncio.Event()  # notices, for want of a connection
+        self._tasks: list[asyncio.Task[None]] = []
+        self.stopped = False
+
+    async def __aenter__(self) -> Self:
+        """Listen to notices, renew leases, read."""
+        work = (self._listen(), self._renew(), self._read_on())
+        self._tasks = [asyncio.create_task(one) for one in work]
+        for task in self._tasks:
+            task.add_done_callback(lambda _: self.stop())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """End all streams; raise what ended them early."""
+        self.stop()
+        for task in self._tasks:
+            task.cancel()
+        for failure in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if not isinstance(failure, asyncio.CancelledError | None) and error is None:
+                raise failure
+
+    def __len__(self) -> int:
+        """Count the streams."""
+        return sum(len(watches) for watches in self._watches.values())
+
+    def of(self, user: str) -> int:
+        """Count the streams of one user."""
+        return len(self._watches.get(user, ()))
+
+    def stop(self) -> None:
+        """Let every stream end."""
+        self.stopped = True
+        for watch in chain.from_iterable(self._watches.values()):
+            watch.wake()
+
+    async def open(self, user: str, limit: int) -> Watch:
+        """Watch the top of a user's live feed; raise RedisError while the store is away."""
+        watch = Watch(self, user, limit)
+        self._watches[user].add(watch)
+        try:
+            await notices.lease(self._store, self._shards, [user], now_ms())
+        except BaseException:
+            self.close(watch)
+            raise
+        self._due[user] = None
+        self._wanted.set()
+        return watch
+
+    def close(self, watch: Watch) -> None:
+        """Watch no longer; the lease runs out by itself, since other processes may need it."""
+        self._watches[watch.user].discard(watch)
+        if not self._watches[watch.user]:
+            del self._watches[watch.user]
+
+    async def _listen(self) -> None:
+        async for notice in notices.listen(self._store, self._shards):
+            if notice.everything:
+                self._feeds.forget_all()
+                self._missed.set()
+            self._feeds.forget(notice.items)
+            named = (user for user in notice.users if user in self._watches)
+            self._due.update(dict.fromkeys(chain(named, self._showing(notice.items))))
+            self._wanted.set()
+
+    def _showing(self, items: tuple[str, ...]) -> list[str]:
+        if not items:
+            return []
+        return [
+            user
+            for user, watches in self._watches.items()
+            if any(watch.shows(items) for watch in watches)
+        ]
+
+    async def _renew(self) -> None:
+        """Renew all leases; then read all feeds, since what leaves the horizon is in no notice."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._missed.wait(), notices.RENEW_S)
+            self._missed.clear()
+            users = list(self._watches)
+            try:
+                await notices.lease(self._store, self._shards, users, now_ms())
+                await reader.wake_all(self._store, self._shards, users)
+            except (RedisError, OSError) as error:
+                log.warning("leases not renewed", users=len(users), error=str(error))
+                await asyncio.sleep(AGAIN_S)
+                self._missed.set()
+            self._stale.update(dict.fromkeys(users))
+            self._wanted.set()
+
+    async def _read_on(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            users = self._next()
+            try:
+                while users:
+                    await self._read(users[:AT_ONCE])
+                    del users[:AT_ONCE]
+                await asyncio.sleep(CYCLE_S)
+            except (RedisError, OSError) as error:
+                log.warning("feeds not read", users=len(users), error=str(error))
+                self._due.update(dict.fromkeys(users))
+                await asyncio.sleep(AGAIN_S)
+            if self._due or self._stale:
+                self._wanted.set()
+
+    def _next(self) -> list[str]:
+        """Take all who are due, and some of those who have been read a while ago."""
+        some = list(islice(self._stale, REFRESHED))
+        users = list(self._due | dict.fromkeys(some))
+        self._due.clear()
+        for user in users:
+            self._stale.pop(user, None)
+        return users
+
+    async def _read(self, users: Iterable[str]) -> None:
+        watched = {user: self._watches[user] for user in users if user in self._watches}
+        limits = {user: max(one.limit for one in watches) for user, watches in watched.items()}
+        sleepers = [user for user, watches in watched.items() if _lack(watches)]
+        await reader.wake_all(self._store, self._shards, sleepers)
+        for user, feed in (await self._feeds.read(limits)).items():
+            for watch in self._watches.get(user, ()):
+                watch.show(feed)
