@@ -116,11 +116,14 @@ class Screens:
     ) -> None:
         """End all streams; raise what ended them early."""
         self.stop()
-        for task in self._tasks:
-            task.cancel()
-        for failure in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if not isinstance(failure, asyncio.CancelledError | None) and error is None:
-                raise failure
+        while pending := [task for task in self._tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            # Python 3.11 may lose one: https://github.com/python/cpython/issues/81839
+            await asyncio.wait(pending, timeout=AGAIN_S)
+        failed = (task.exception() for task in self._tasks if not task.cancelled())
+        if error is None and (failure := next(filter(None, failed), None)):
+            raise failure
 
     def __len__(self) -> int:
         """Count the streams."""
@@ -178,7 +181,8 @@ class Screens:
         """Renew all leases; then read all feeds, since what leaves the horizon is in no notice."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._missed.wait(), notices.RENEW_S)
+                async with asyncio.timeout(notices.RENEW_S):
+                    await self._missed.wait()
             self._missed.clear()
             users = list(self._watches)
             try:

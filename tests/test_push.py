@@ -232,3 +232,31 @@ async def test_an_author_told_of_late_is_shown(settings: Settings) -> None:
                     pass
 
             assert (feed.entries[0].author, feed.entries[0].topics) == ("cat", ("jazz",))
+
+
+@pytest.mark.parametrize("off", [False, True])
+async def test_acts_that_are_in_no_feed_are_told_of_too(settings: Settings, off: bool) -> None:  # noqa: FBT001 - pytest's
+    """An act of someone with too many fans is read from elsewhere; its end is told as well."""
+    settings = settings.model_copy(update={"fan_out_limit": 1})
+    fans = ["fan1", "fan2", "fan3"]
+    async with feeding(settings) as feeder, listening(feeder) as subscription:
+        await carry_on(feeder, [events.Follow(user=fan, friend="star", at=NOON) for fan in fans])
+        if off:
+            await carry_on(feeder, [events.Like(user="star", item="song", at=NOON)])
+        await notices.lease(feeder.store, 1, ["fan2", "stranger"], now_ms())
+        act = events.Unlike if off else events.Like
+        await carry_on(feeder, [act(user="star", item="song", at=NOON + 1)])
+
+        assert await heard(feeder, subscription) == ({"fan2"}, set(), 1)
+
+
+async def test_who_had_blocked_an_erased_account_is_told(settings: Settings) -> None:
+    """Once the account is gone, so is the block, and its item has no author: it may be shown."""
+    async with friends(settings) as (feeder, screens):
+        await carry_on(feeder, [events.Post(user="cat", item="song", at=NOON)])
+        await carry_on(feeder, [events.Block(user="bob", other="cat", at=NOON)])
+        await carry_on(feeder, [events.Like(user="ann", item="song", at=NOON)])
+        with await screens.open("bob", 20) as watch:
+            await until(watch, [])
+            await carry_on(feeder, [events.Erase(user="cat", at=NOON + 1)])
+            await until(watch, ["song"])
