@@ -15,7 +15,7 @@ from streams.reader import Proof, fence_key
 from streams.store import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from models.present import Present
     from streams.store import Store
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     About: TypeAlias = tuple[str | None, tuple[str, ...]]  # author and topics of an item
 
 PROOFS = 3  # of each entry
-MOST_ITEMS = 100_000  # remembered: some 20 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,63 +59,42 @@ class LiveFeed:
 
 
 class LiveFeeds:
-    """Reads live feeds, several at once, and remembers what is known of their items."""
+    """Reads live feeds, several at once."""
 
     def __init__(self, store: Store, shards: int) -> None:
         self._store = store
         self._shards = shards
-        self._about: dict[str, About] = {}
-        self._forgotten: set[str] = set()  # while the store is asked
 
     async def read(self, limits: Mapping[str, int]) -> dict[str, LiveFeed]:
         """Read the top of several users' feeds: of each user as many entries as `limits` says."""
-        self._forgotten.clear()
         pages = await self._pages(limits)
-        listed = {one[0]: user for user, page in pages.items() for one in page}
-        about = {item: self._about[item] for item in listed if item in self._about}
-        missing = {item: user for item, user in listed.items() if item not in about}
-        about |= await self._ask(missing)
-        self._remember({item: about[item] for item in missing if item not in self._forgotten})
+        about = await self._about(pages)
         return {
-            user: LiveFeed([_entry(one, about[one[0]]) for one in page])
+            user: LiveFeed([_entry(one, about[self._shard(user), one[0]]) for one in page])
             for user, page in pages.items()
         }
 
-    def forget(self, items: Iterable[str]) -> None:
-        """Ask for these items again: something else is known of them."""
-        for item in items:
-            self._forgotten.add(item)
-            self._about.pop(item, None)
-
-    def forget_all(self) -> None:
-        """Ask for every item again: what was said of them may have been missed."""
-        self.forget(list(self._about))
+    def _shard(self, user: str) -> int:
+        return shard_of(user, self._shards)
 
     async def _pages(self, limits: Mapping[str, int]) -> dict[str, Any]:
         async with self._store.pipeline(transaction=False) as ask:
             for user, limit in limits.items():
-                fence = fence_key(shard_of(user, self._shards))
+                fence = fence_key(self._shard(user))
                 ask.fcall_ro(f"likewave_{SCHEMA}_page", 1, fence, user, limit, PROOFS)
             return dict(zip(limits, await ask.execute(), strict=True))
 
-    async def _ask(self, items: Mapping[str, str]) -> dict[str, About]:
-        """Ask what is known of items, each in the shard of a user who has it in the feed."""
-        if not items:
-            return {}
+    async def _about(self, pages: Mapping[str, Any]) -> dict[tuple[int, str], About]:
+        """Ask what is known of all items, in the shards of those who have them in the feed."""
+        listed = {(self._shard(user), one[0]) for user, page in pages.items() for one in page}
         async with self._store.pipeline(transaction=False) as ask:
-            for item, user in items.items():
-                shard = shard_of(user, self._shards)
+            for shard, item in listed:
                 ask.hmget(f"item:{{{shard}}}:{item}", "author", "topics")
             found = await ask.execute()
         return {
-            item: (author or None, tuple(topics.split(",")) if topics else ())
-            for item, (author, topics) in zip(items, found, strict=True)
+            of: (author or None, tuple(topics.split(",")) if topics else ())
+            for of, (author, topics) in zip(listed, found, strict=True)
         }
-
-    def _remember(self, about: Mapping[str, About]) -> None:
-        if len(self._about) + len(about) > MOST_ITEMS:
-            self._about.clear()
-        self._about.update(about)
 
 
 def _entry(found: Any, about: About) -> Entry:

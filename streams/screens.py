@@ -119,7 +119,7 @@ class Screens:
         while pending := [task for task in self._tasks if not task.done()]:
             for task in pending:
                 task.cancel()
-            # Python 3.11 may lose one: https://github.com/python/cpython/issues/81839
+            # Python 3.11 may lose one: https://github.com/python/cpython/issues/86296
             await asyncio.wait(pending, timeout=AGAIN_S)
         failed = (task.exception() for task in self._tasks if not task.cancelled())
         if error is None and (failure := next(filter(None, failed), None)):
@@ -161,9 +161,7 @@ class Screens:
     async def _listen(self) -> None:
         async for notice in notices.listen(self._store, self._shards):
             if notice.everything:
-                self._feeds.forget_all()
                 self._missed.set()
-            self._feeds.forget(notice.items)
             named = (user for user in notice.users if user in self._watches)
             self._due.update(dict.fromkeys(chain(named, self._showing(notice.items))))
             self._wanted.set()
