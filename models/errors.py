@@ -8,6 +8,7 @@
     ├── EventError       an event breaks the contract (`path` names the field)
     ├── InputError       a file or stream of events cannot be read
     ├── CursorError      what should be the cursor of a page is none
+    ├── AccessError      a token or a ticket is not valid
     ├── StackError       the local stack cannot start
     ├── BrokerError      Kafka is out of reach, or its topics are not as required
     └── StoreError       Redis is out of reach, or not as required
@@ -41,6 +42,10 @@ class InputError(LikewaveError):
 
 class CursorError(LikewaveError, ValueError):
     """A cursor was changed on its way, or was never one."""
+
+
+class AccessError(LikewaveError):
+    """A token or a ticket is missing, expired, or was never valid."""
 
 
 class StackError(LikewaveError):

@@ -14,6 +14,7 @@ Where things are:
 
 Publishing:
 
+    contract      the contract as documents: JSON Schema and AsyncAPI
     producer      publishing events: idempotent, in bulk, honestly counted
     progress      how far a publication has come, told once a second
     noise         poison, repetition and lateness, mixed into traffic
@@ -62,9 +63,25 @@ The local stack:
 
 Doors:
 
+    keys          public keys from a file that is looked at again, and a local stack's own
+    problems      what went wrong with a request, as a problem document
+    access        who calls: the subject of a bearer token, and nobody else
+    tickets       one-use tickets, for a stream
+    quotas        how often one user may ask
+    cursors       cursors of pages, sealed
+    guard         what every request passes first: size, headers, mistakes
+    answers       what the doors answer with, and how it is sent
+    items         items for those who look: what counts for one, and what trends
     live_feeds    live feeds as front-ends show them, with what is known of their items
     notices       who has a stream open, and whose live feed changed
     screens       the live feeds of all who have a stream open here, read again when they changed
+    doors         what an endpoint asks for: who calls, and what it reads from
+    health_api    whether the API lives, and whether it can do its work
+    feed_api      the doors of the feed: pages, the live feed, explanations
+    items_api     the doors of items: what trends, and what counts for one
+    session_api   the doors of access: who the caller is, cookies, tickets
+    api           the API: one application, whose doors are the routers above
+    serve         the API under uvicorn, until it is told to stop
 
 For people:
 
@@ -83,9 +100,10 @@ For people:
     demo          the demonstration: stack, traffic, live view, verdict
     known         whom the store knows, and whom nothing ever named
     operation     the commands that run Likewave
-    publication   the commands that publish events
+    publication   the commands that publish events, and the one that says what an event is
     inspection    the commands that look at Likewave
     showing       the commands that show pages
     judging       the command that judges rankings
+    serving       the commands that open the doors
     cli           the `likewave` command
 """

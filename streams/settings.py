@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as Unreadable
 from redis.asyncio.connection import parse_url
@@ -24,6 +25,7 @@ from streams.policy_file import read_policies
 PREFIX = "LIKEWAVE_"
 DATA_DIR = Path(".likewave")
 STACK_FILE = DATA_DIR / "stack.json"
+UNTOLD = ("POLICY", "API_SECRET")  # values that no message repeats
 
 
 def _redis_url(url: str) -> str:
@@ -39,6 +41,13 @@ def _servers(listed: str) -> str:
         host, colon, port = server.strip().rpartition(":")
         if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
             raise ValueError("give host:port[,host:port …]")
+    return listed
+
+
+def _origins(listed: str) -> str:
+    for origin in filter(None, listed.split(",")):
+        if not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise ValueError("give https://host[:port][,https://host …], without paths")
     return listed
 
 
@@ -77,6 +86,24 @@ class Settings(BaseSettings):
         description="fans in a shard above whose number acts are not pushed",
     )
     group: str = Field("likewave", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Faust app id")
+    api_host: str = Field("127.0.0.1", description="address on which the API listens")
+    api_port: int = Field(8080, ge=1, le=65_535, description="port on which the API listens")
+    api_url: str = Field(
+        default_factory=lambda known: f"http://{known['api_host']}:{known['api_port']}",
+        pattern=r"^https?://[^\s/]+$",
+        description="where front-ends reach the API; https:// makes its cookies secure",
+    )
+    api_keys: Path | None = Field(
+        None, description="file of a JWK set: the public keys that tokens are verified with"
+    )
+    api_secret: SecretStr | None = Field(
+        None, min_length=32, description="signs cursors; the same for all processes of the API"
+    )
+    api_issuer: str = Field("likewave", min_length=1, description="`iss` of every token")
+    api_audience: str = Field("likewave", min_length=1, description="`aud` of every token")
+    api_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "", description="other origins whose pages may call the API: https://host[,https://host …]"
+    )
     policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
     policy: Annotated[Policy, BeforeValidator(_policy)] = Field(default_factory=Policy)
 
@@ -120,7 +147,7 @@ def load(**overrides: Any) -> Settings:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         message = first["msg"].removeprefix("Value error, ")
-        given = "" if name == "POLICY" else f" (got {first['input']!r})"
+        given = "" if name in UNTOLD else f" (got {first['input']!r})"
         raise SettingsError(f"{PREFIX}{name}: {message}{given}") from error
     except Unreadable as error:
         raise SettingsError(

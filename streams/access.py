@@ -1,0 +1,79 @@
+"""Who calls: the subject of a bearer token, and nobody else.
+
+A token is a JWT (RFC 7519) signed by a key of the key set, under the algorithm of that key, with
+`exp`, `aud`, `iss` and a `sub` that is an id; `scope` may hold `operator`. The page of a browser
+has the same token in a cookie that scripts cannot read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jwt
+
+from models.errors import AccessError, SettingsError
+from models.events import ID_PATTERN
+from streams.keys import ALGORITHMS, Keys
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+LONGEST_TOKEN = 3_800  # characters: a browser's cookie holds no more than 4,096
+REQUIRED = ("exp", "aud", "iss", "sub")
+OPERATOR = "operator"
+AGAIN = "sign in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request is from, until when they are believed (Unix ms)."""
+
+    user: str
+    is_operator: bool
+    expires_at: int
+
+
+class Access:
+    """Reads tokens."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the key set; raise SettingsError where there is none that can be used."""
+        if settings.api_keys is None:
+            raise SettingsError(
+                "LIKEWAVE_API_KEYS names no key set, so no token could be verified: name the file "
+                "of your sign-in service's public keys, or run `likewave up`, which makes a key"
+            )
+        self._keys = Keys(settings.api_keys)
+        self._issuer = settings.api_issuer
+        self._audience = settings.api_audience
+
+    def caller(self, token: str) -> Caller:
+        """Say whose `token` is; raise AccessError where it is none that is valid now."""
+        if len(token) > LONGEST_TOKEN:
+            raise AccessError(f"the token is longer than {LONGEST_TOKEN} characters")
+        try:
+            claims = self._claims(token)
+        except jwt.ExpiredSignatureError as error:
+            raise AccessError(f"the token has expired: {AGAIN}") from error
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise AccessError(f"the token is not valid here: {AGAIN}") from error
+        user, expires = claims["sub"], claims["exp"]
+        if not re.match(ID_PATTERN, user):
+            raise AccessError("the subject of the token is no id")
+        scopes = str(claims.get("scope", "")).split()
+        return Caller(user, OPERATOR in scopes, int(expires) * 1_000)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        key = self._keys.find(jwt.get_unverified_header(token).get("kid"))
+        if key is None:
+            raise jwt.InvalidKeyError
+        return jwt.decode(
+            token,
+            key,
+            algorithms=ALGORITHMS,  # and of these only the key's own
+            audience=self._audience,
+            issuer=self._issuer,
+            options={"require": list(REQUIRED), "verify_iat": False},
+        )

@@ -1,0 +1,109 @@
+"""The API: one application, whose doors are the routers of the modules above.
+
+uvicorn -> guard (size, headers, mistakes) -> CORS -> router -> door
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from models.errors import BrokerError, CursorError, EventError, StoreError
+from streams import feed_api, health_api, items_api, problems, session_api
+from streams import store as stores
+from streams.access import Access
+from streams.cursors import Seal
+from streams.guard import Guard
+from streams.page_policies import LivePolicies
+from streams.pager import Pager
+from streams.quotas import Quotas
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streams.keys import Signer
+    from streams.settings import Settings
+
+DOORS = (
+    health_api.router,
+    session_api.router,
+    feed_api.router,
+    items_api.router,
+)
+TOLD = (
+    *(HTTPException, RequestValidationError, CursorError, EventError),
+    *(StoreError, RedisError, BrokerError),
+)
+EXPOSED = ("ETag", "Retry-After", "WWW-Authenticate")
+
+
+def application(settings: Settings, signer: Signer | None = None) -> FastAPI:
+    """Make the application; raise SettingsError where it could verify or sign nothing.
+
+    `signer` is that of a local stack, in which anybody may look as anybody.
+    """
+    app = FastAPI(
+        title="Likewave",
+        summary="Live feeds: what the people around you like and share, the moment they do.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_opened,
+    )
+    app.state.settings = settings
+    app.state.access = Access(settings)
+    app.state.seal = Seal(settings)
+    app.state.signer = signer
+    app.state.policies = LivePolicies(settings)
+    app.state.is_policy_checked = False
+    for router in DOORS:
+        app.include_router(router)
+    if signer is not None:
+        app.include_router(session_api.local_router)
+    for error in TOLD:
+        app.add_exception_handler(error, problems.answer)
+    _add_middleware(app, settings)
+    app.openapi = lambda: _contract(app)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+@asynccontextmanager
+async def _opened(app: FastAPI) -> AsyncIterator[None]:
+    """Hold one pool of connections; a store that is away at the start may come later."""
+    settings = app.state.settings
+    store = stores.connect(settings)
+    app.state.store = store
+    app.state.quotas = Quotas(store)
+    try:
+        async with Pager(store, settings, app.state.policies) as app.state.pager:
+            yield
+    finally:
+        await store.aclose()
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    app.add_middleware(Guard)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(filter(None, settings.api_origins.split(","))),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=EXPOSED,
+    )
+
+
+def _contract(app: FastAPI) -> dict[str, Any]:
+    """Describe the application, with the schema of a problem."""
+    if app.openapi_schema is None:
+        app.openapi_schema = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        )
+        app.openapi_schema["components"]["schemas"]["Problem"] = problems.schema()
+    return app.openapi_schema

@@ -1,0 +1,125 @@
+"""What an endpoint asks for: who calls, and what it reads from.
+
+    async def feed(reader: Reader, pages: Pages) -> Response: ...
+
+`Reader`, `Writer` and `Watcher` are callers whose token (or ticket) is valid and who do not ask too
+often. The store is given once it is known to hold feeds of this policy; until then the answer is
+503, as it is whenever the store is away.
+"""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from models.errors import AccessError
+from streams import tickets
+from streams.access import Access, Caller
+from streams.clock import now_ms
+from streams.cursors import Seal
+from streams.pager import Pager
+from streams.problems import Kind, ProblemError
+from streams.quotas import READS, WRITES, Quotas
+from streams.settings import Settings
+from streams.store import Store, check_policy
+
+COOKIE = "likewave"
+CHANGING = "X-Likewave"  # a header that a page of another origin cannot send
+READING = frozenset({"GET", "HEAD"})
+
+bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of the caller")
+cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The same, of `POST /v1/session`")
+
+Token = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+Session = Annotated[str | None, Depends(cookie)]
+Ticket = Annotated[str | None, Query(description="Of `POST /v1/feed/stream/ticket`, used once")]
+
+
+def settings(request: Request) -> Settings:
+    """Give the settings of the application."""
+    return cast("Settings", request.app.state.settings)
+
+
+def seal(request: Request) -> Seal:
+    """Give what seals cursors."""
+    return cast("Seal", request.app.state.seal)
+
+
+async def store(request: Request) -> Store:
+    """Give the store, once its feeds are known to be made under the policy of the settings."""
+    state = request.app.state
+    if not state.is_policy_checked:
+        await check_policy(state.store, state.settings)
+        state.is_policy_checked = True
+    return cast("Store", state.store)
+
+
+async def pager(request: Request) -> Pager:
+    """Give what makes pages, under the same condition."""
+    await store(request)
+    return cast("Pager", request.app.state.pager)
+
+
+def caller(request: Request, token: Token, session: Session) -> Caller:
+    """Say who calls; raise ProblemError where nobody does, or a page of another origin might."""
+    access: Access = request.app.state.access
+    given = token.credentials if token else session
+    if given is None:
+        raise unauthorized("send a token: `Authorization: Bearer …`", scheme="Bearer")
+    try:
+        known = access.caller(given)
+    except AccessError as error:
+        raise unauthorized(str(error)) from error
+    if token is None and request.method not in READING and CHANGING not in request.headers:
+        raise ProblemError(Kind.FORBIDDEN, f"with a cookie, send the header `{CHANGING}: 1` too")
+    return known
+
+
+def unauthorized(detail: str, *, scheme: str = 'Bearer error="invalid_token"') -> ProblemError:
+    """Make the problem of a caller who is not known."""
+    return ProblemError(Kind.UNAUTHORIZED, detail, headers={"WWW-Authenticate": scheme})
+
+
+Known = Annotated[Caller, Depends(caller)]
+
+
+async def reader(request: Request, known: Known) -> Caller:
+    """Give a caller who reads."""
+    return await _counted(request, known)
+
+
+async def writer(request: Request, known: Known) -> Caller:
+    """Give a caller who changes something."""
+    quotas: Quotas = request.app.state.quotas
+    await quotas.use(WRITES, known.user)
+    return known
+
+
+async def watcher(
+    request: Request, token: Token, session: Session, ticket: Ticket = None
+) -> Caller:
+    """Give a caller who opens a stream, by a ticket or as a reader; both must be of one user."""
+    if ticket is None:
+        return await _counted(request, caller(request, token, session))
+    try:
+        invited = await tickets.redeem(request.app.state.store, ticket, now=now_ms())
+    except AccessError as error:
+        raise unauthorized(str(error)) from error
+    if (token or session) and caller(request, token, session).user != invited.user:
+        raise unauthorized("the ticket is another user's: ask for one with this token")
+    return await _counted(request, invited)
+
+
+async def _counted(request: Request, known: Caller) -> Caller:
+    quotas: Quotas = request.app.state.quotas
+    await quotas.use(READS, known.user)
+    return known
+
+
+Configuration = Annotated[Settings, Depends(settings)]
+Sealing = Annotated[Seal, Depends(seal)]
+Feeds = Annotated[Store, Depends(store)]
+Pages = Annotated[Pager, Depends(pager)]
+Reader = Annotated[Caller, Depends(reader)]
+Writer = Annotated[Caller, Depends(writer)]
+Watcher = Annotated[Caller, Depends(watcher)]

@@ -1,0 +1,88 @@
+"""What every request passes first: no body that is too large, safe headers, no bare mistake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streams.problems import Kind, ProblemError, response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY = 1 << 20  # bytes
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+log = structlog.get_logger()
+
+
+class Guard:
+    """ASGI middleware around all that is ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message["headers"] = [*message.get("headers", ()), *ENCODED]
+            await send(message)
+
+        try:
+            await self._app(scope, Measured(scope, receive), guarded)
+        except Exception as error:
+            if begun:
+                raise
+            answer = response(_problem(error, scope["path"]))
+            await answer(scope, receive, guarded)
+
+
+class Measured:
+    """Receives a body, and no more than LARGEST_BODY of it."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self._told = dict(scope["headers"]).get(b"content-length", b"0")
+        self._size = 0
+
+    async def __call__(self) -> Message:
+        """Receive the next piece; raise ProblemError where it is too much."""
+        if self._told.isdigit() and int(self._told[:20]) > LARGEST_BODY:
+            raise _too_large()
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        if self._size > LARGEST_BODY:
+            raise _too_large()
+        return message
+
+
+def _too_large() -> ProblemError:
+    return ProblemError(
+        Kind.TOO_LARGE, f"a body has at most {LARGEST_BODY:,} bytes: send it in several requests"
+    )
+
+
+def _problem(error: Exception, path: str) -> ProblemError:
+    if isinstance(error, ProblemError):
+        return error
+    log.error("mistake", path=path, exc_info=error)
+    return ProblemError(Kind.BUG, "the mistake is ours, and in the log: try again")

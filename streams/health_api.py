@@ -1,0 +1,38 @@
+"""Whether the API lives, and whether it can do its work."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fastapi import APIRouter
+from redis.exceptions import ResponseError
+
+from streams import reader
+from streams.doors import Configuration, Feeds
+from streams.problems import Kind, declared, store_away
+from streams.store import check_policy, explain
+
+router = APIRouter(tags=["health"])
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All is well."""
+
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/health")
+async def health() -> Health:
+    """Tell that this process lives: where it does not answer, start it again."""
+    return Health()
+
+
+@router.get("/ready", responses=declared(Kind.STORE))
+async def ready(settings: Configuration, feeds: Feeds) -> Health:
+    """Tell that feeds can be read: where they cannot, send requests elsewhere."""
+    await check_policy(feeds, settings)
+    try:
+        await reader.page(feeds, settings.shards, "ready", limit=1)
+    except ResponseError as error:
+        raise store_away(explain(error)) from error
+    return Health()

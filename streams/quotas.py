@@ -1,0 +1,43 @@
+"""How often one user may ask, over all processes of the API: counted in the store.
+
+Ten seconds' worth may be used at once; after that requests pass as fast as the rate says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from streams.problems import too_many
+
+if TYPE_CHECKING:
+    from streams.store import Store
+
+WINDOW_S = 10
+READS = RateLimitItemPerSecond(50 * WINDOW_S, WINDOW_S, "reads")  # 50 a second
+WRITES = RateLimitItemPerSecond(20 * WINDOW_S, WINDOW_S, "writes")  # 20 a second
+
+
+class Quotas:
+    """Counts what users ask, and refuses what is too much."""
+
+    def __init__(self, store: Store) -> None:
+        storage = RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix="likewave:limits",
+            connection_pool=store.connection_pool,  # type: ignore[arg-type]  # as its docs say
+        )
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+
+    async def use(self, quota: RateLimitItem, user: str) -> None:
+        """Count a request of `user`; raise ProblemError where it is one too many."""
+        if await self._limiter.hit(quota, user):
+            return
+        raise too_many(
+            f"{user} may ask {quota.amount} times in {WINDOW_S} s: wait, then go on more slowly",
+            wait_s=WINDOW_S / 2,
+        )

@@ -1,0 +1,58 @@
+"""The API under uvicorn, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from models.errors import SettingsError
+from streams.api import application
+
+if TYPE_CHECKING:
+    from streams.keys import Signer
+    from streams.settings import Settings
+
+BACKLOG = 2_048
+LEAVE_S = 2  # for requests in hand, when asked to stop
+LONGEST_HEAD = 1 << 17  # bytes: cursors are long
+
+log = structlog.get_logger()
+
+
+async def serve(settings: Settings, signer: Signer | None) -> None:
+    """Serve; raise SettingsError where the settings do not let it."""
+    config = uvicorn.Config(
+        application(settings, signer),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
+        timeout_graceful_shutdown=LEAVE_S,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _left)  # uvicorn raises it again once it has left
+    with _listening(settings) as listener:
+        log.info("api started", url=settings.api_url)
+        await uvicorn.Server(config).serve(sockets=[listener])
+    log.info("api stopped")
+
+
+def _listening(settings: Settings) -> socket.socket:
+    host, port = settings.api_host, settings.api_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"the API cannot listen on {host}:{port} ({error.strerror}): "
+            "set LIKEWAVE_API_HOST and LIKEWAVE_API_PORT"
+        ) from error
+
+
+def _left(number: int, frame: object) -> None:
+    """Do nothing more."""
+    del number, frame

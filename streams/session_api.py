@@ -1,0 +1,101 @@
+"""The doors of access: who the caller is, the cookie of a browser, tickets for streams.
+
+In a local stack there is one more, which makes anybody anybody; elsewhere it is not there.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from streams import answers, tickets
+from streams.clock import now_ms
+from streams.doors import COOKIE, Configuration, Feeds, Reader, Token, Writer, unauthorized
+from streams.feed_api import ID, REFUSED
+from streams.problems import Kind, declared
+
+LOOK_MINUTES = 60
+ALTERED = {**REFUSED, **declared(Kind.FORBIDDEN)}
+
+router = APIRouter(prefix="/v1", tags=["access"])
+local_router = APIRouter(prefix="/v1/dev", tags=["local stack"])
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who the caller is, and until when (Unix ms)."""
+
+    user: str
+    operator: bool
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What opens one stream, once, within 30 seconds: `GET /v1/feed/stream?ticket=…`."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """A token with which to look as somebody."""
+
+    token: str
+
+
+class LookAs(BaseModel):
+    """As whom to look."""
+
+    user: Annotated[str, Field(pattern=ID)]
+
+
+@router.get("/me", response_model=Me, responses=REFUSED)
+async def me(reader: Reader) -> Response:
+    """Say who the caller is."""
+    return answers.reply(Me(reader.user, reader.is_operator, reader.expires_at))
+
+
+@router.post("/feed/stream/ticket", response_model=Ticket, responses=ALTERED)
+async def ticket(writer: Writer, feeds: Feeds) -> Response:
+    """Give a ticket for a stream of the caller's, for clients that can send no header."""
+    return answers.secret(Ticket(await tickets.issue(feeds, writer)))
+
+
+@router.post("/session", status_code=204, responses=ALTERED)
+async def begin(writer: Writer, token: Token, settings: Configuration) -> Response:
+    """Keep the bearer token in a cookie that scripts cannot read, until it expires."""
+    if token is None:
+        raise unauthorized("a session begins with a token: `Authorization: Bearer …`")
+    response = Response(status_code=204, headers=answers.SECRET)
+    response.set_cookie(
+        COOKIE,
+        token.credentials,
+        max_age=(writer.expires_at - now_ms()) // 1_000,
+        secure=settings.api_url.startswith("https:"),
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+@router.delete("/session", status_code=204)
+async def end() -> Response:
+    """Forget the cookie."""
+    response = Response(status_code=204, headers=answers.SECRET)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+@local_router.post("/token", response_model=Looking, responses=declared(Kind.INVALID))
+async def look_as(
+    request: Request,
+    wanted: LookAs,
+    x_likewave: Annotated[Literal["1"], Header(description="No other origin can send it")],
+) -> Response:
+    """Give a token of anybody."""
+    del x_likewave
+    signed = request.app.state.signer.token(wanted.user, now=now_ms(), minutes=LOOK_MINUTES)
+    return answers.secret(Looking(signed))
