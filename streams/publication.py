@@ -1,12 +1,14 @@
-"""The commands that publish events: simulate, replay."""
+"""The commands that publish events, and the one that says what an event is."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from models.errors import SettingsError
+from streams import contract as documents
 from streams.audience import simulate as publish_audience
 from streams.datasets import Edges
 from streams.interrupts import Interrupts
@@ -112,6 +114,20 @@ async def _replay(options: ReplayOptions, *, json: bool) -> None:
     else:
         typer.echo(replayed_line(done))
     raise typer.Exit(interrupts.exit_code)
+
+
+@app.command(epilog="Example: likewave contract docs")
+def contract(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", exists=True, file_okay=False, writable=True, help="Where to write."
+        ),
+    ] = Path("docs"),
+) -> None:
+    """Write what an event is, for producers: JSON Schema, and AsyncAPI with the topics."""
+    for path in documents.write(folder, load().topic_prefix):
+        typer.echo(path)
 
 
 def simulated_line(done: Simulated) -> str:
