@@ -7,6 +7,7 @@ Where things are:
     clock         the wall clock: the only place where it is read
     policy_file   the policy file: numbers of feeds, of pages, and of what is tried
     settings      where things are, and where each value comes from
+    keys          public keys from a file that is looked at again, and a local stack's own
     kafka         connecting to a broker, and what it says when it cannot be
     metadata      topic ids, by a request that aiokafka does not know
     topics        the topics: created, checked, and where their logs lie
@@ -16,6 +17,8 @@ Publishing:
 
     contract      the contract as documents: JSON Schema and AsyncAPI
     producer      publishing events: idempotent, in bulk, honestly counted
+    publisher     publishing for many callers at once, each told when Kafka has acknowledged
+    client        the client of producers: every kind of event as a method
     progress      how far a publication has come, told once a second
     noise         poison, repetition and lateness, mixed into traffic
     simulate      simulated traffic in real time
@@ -63,7 +66,6 @@ The local stack:
 
 Doors:
 
-    keys          public keys from a file that is looked at again, and a local stack's own
     problems      what went wrong with a request, as a problem document
     access        who calls: the subject of a bearer token, and nobody else
     tickets       one-use tickets, for a stream
@@ -78,6 +80,8 @@ Doors:
     doors         what an endpoint asks for: who calls, and what it reads from
     health_api    whether the API lives, and whether it can do its work
     feed_api      the doors of the feed: pages, the live feed, explanations
+    stream_events  what a stream says, as server-sent events
+    stream_api    the stream: the live feed of whoever calls, as server-sent events
     items_api     the doors of items: what trends, and what counts for one
     session_api   the doors of access: who the caller is, cookies, tickets
     api           the API: one application, whose doors are the routers above

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from models.errors import BrokerError, CursorError, EventError, StoreError
-from streams import feed_api, health_api, items_api, problems, session_api
+from streams import feed_api, health_api, items_api, problems, session_api, stream_api
 from streams import store as stores
 from streams.access import Access
 from streams.cursors import Seal
@@ -24,6 +24,7 @@ from streams.guard import Guard
 from streams.page_policies import LivePolicies
 from streams.pager import Pager
 from streams.quotas import Quotas
+from streams.screens import Screens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +36,7 @@ DOORS = (
     health_api.router,
     session_api.router,
     feed_api.router,
+    stream_api.router,
     items_api.router,
 )
 TOLD = (
@@ -82,7 +84,10 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
     app.state.store = store
     app.state.quotas = Quotas(store)
     try:
-        async with Pager(store, settings, app.state.policies) as app.state.pager:
+        async with (
+            Pager(store, settings, app.state.policies) as app.state.pager,
+            Screens(store, settings) as app.state.screens,
+        ):
             yield
     finally:
         await store.aclose()

@@ -102,6 +102,7 @@ class Screens:
         self._missed = asyncio.Event()  # notices, for want of a connection
         self._tasks: list[asyncio.Task[None]] = []
         self.stopped = False
+        self.dropped = 0  # streams whose readers were too slow
 
     async def __aenter__(self) -> Self:
         """Listen to notices, renew leases, read."""
