@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from models.errors import StackError
 from streams import audit, store
+from streams.clock import now_ms
 from streams.interrupts import Interrupts
+from streams.keys import local_signer
 from streams.lag import gauge
 from streams.live import View
 from streams.probe import Probe
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 AUDITED_WHOLE = 2_000  # users up to whom all are audited
 SAMPLE = 1_000
+TOKEN_MINUTES = 24 * 60
 DRAIN_S = 120.0
 DRAIN_POLL_S = 0.2
 
@@ -55,6 +58,7 @@ async def demo(options: DemoOptions, say: Callable[[str], None]) -> Verdict:
         store.opened(settings) as feeds,
         gauge(settings, feeds) as lag,
     ):
+        say(f"In a browser, as somebody with many friends: {_address(options, settings)}")
         say(f"{options.users:,} people act about {options.rate:,.0f} times a second.")
         await _perform(options, settings, feeds, lag)
         say("The traffic has ended. Waiting until all of it is applied, then auditing.")
@@ -67,8 +71,21 @@ async def demo(options: DemoOptions, say: Callable[[str], None]) -> Verdict:
         )
 
 
+def _address(options: DemoOptions, settings: Settings) -> str:
+    """Give the address of the page, with a token where this stack has a key to sign one."""
+    page, signer = f"{settings.api_url}/", local_signer(settings)
+    if signer is None:
+        return page
+    user = busiest_user(_traffic(options))
+    return f"{page}#token={signer.token(user, now=now_ms(), minutes=TOKEN_MINUTES)}"
+
+
+def _traffic(options: DemoOptions) -> SimulateOptions:
+    return SimulateOptions(users=options.users, rate=options.rate)
+
+
 async def _perform(options: DemoOptions, settings: Settings, feeds: Store, lag: Gauge) -> None:
-    traffic = SimulateOptions(users=options.users, rate=options.rate)
+    traffic = _traffic(options)
     probe = Probe(settings, feeds)
     view = View(settings, feeds, Pulses(lag, feeds, settings.shards, probe), busiest_user(traffic))
     with Interrupts() as interrupts:
@@ -108,7 +125,7 @@ async def _stack(options: DemoOptions, say: Callable[[str], None]) -> AsyncItera
         say("Using the stack that runs in this folder.")
         yield load()
         return
-    say(f"Starting broker, store and workers ({options.workers}); data and logs: {DATA_DIR}/")
+    say(f"Starting broker, store, API and workers ({options.workers}); data and logs: {DATA_DIR}/")
     async with local_stack(StackOptions(workers=options.workers), say) as settings:
         yield settings
 

@@ -147,4 +147,5 @@ def config(*, json: Json = False) -> None:
 
 def _config_document(settings: Settings, listed: list[Setting]) -> dict[str, object]:
     redis_url = next(one.value for one in listed if one.name == "redis")
-    return {"kafka": settings.kafka, "redis_url": redis_url, "settings": listed}
+    where = {"kafka": settings.kafka, "redis_url": redis_url, "api_url": settings.api_url}
+    return {**where, "settings": listed}

@@ -22,6 +22,7 @@ import jwt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
+from pydantic import SecretStr
 
 from models.errors import SettingsError
 from streams.settings import DATA_DIR
@@ -148,7 +149,7 @@ def make_local(folder: Path = DATA_DIR) -> dict[str, Any]:
         _write(public, json.dumps({"keys": [{k: v for k, v in known.items() if k != "d"}]}))
     if not secret.exists():
         _write(secret, secrets.token_urlsafe(32))
-    return {"api_keys": public.absolute(), "api_secret": secret.read_text()}
+    return {"api_keys": public.absolute(), "api_secret": SecretStr(secret.read_text())}
 
 
 def _write(path: Path, text: str) -> None:

@@ -52,7 +52,7 @@ class Server(Child):
 
     def start(self) -> None:
         """Start, and return once the server answers; raise StackError with what is in the way."""
-        if not _is_free(self.port):
+        if not is_free(self.port):
             raise StackError(
                 f"the {self.name} cannot start: port {self.port} is taken; "
                 "stop what listens there, or choose another"
@@ -90,20 +90,13 @@ def free_port() -> int:
     """Find a port on which nothing listens; raise StackError where all are taken."""
     for _ in PORTS:
         port = secrets.choice(PORTS)
-        if _is_free(port):
+        if is_free(port):
             return port
     raise StackError(f"no free port between {PORTS.start} and {PORTS.stop}: stop other servers")
 
 
-def _kept_port(path: Path) -> int | None:
-    try:
-        port = int(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return port if port in PORTS and _is_free(port) else None
-
-
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on a port of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
         try:
@@ -111,3 +104,11 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _kept_port(path: Path) -> int | None:
+    try:
+        port = int(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return port if port in PORTS and is_free(port) else None

@@ -1,9 +1,10 @@
-"""The local stack of a folder: broker, store and workers, started together and kept running.
+"""The local stack of a folder: broker, store, API and workers, started together, kept running.
 
 .likewave/  stack.json       where the running stack is: every command in the folder reads it
             lock             held while a stack runs; the system frees it with the process
             broker/ store/   their data and their logs
-            worker-1.log …   what the workers say
+            api/ worker-1.log …  what the API and the workers say
+            api-*            the key and the secret of the API (streams/keys.py)
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.errors import StackError
-from streams import topics
+from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
+from streams.server import Server, exchange, is_free
 from streams.settings import DATA_DIR, STACK_FILE, load
 from streams.store import address
 from streams.supervisor import supervised, together
@@ -29,7 +31,6 @@ from streams.supervisor import supervised, together
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
-    from streams.server import Server
     from streams.settings import Settings
 
 LOCK_FILE = DATA_DIR / "lock"
@@ -47,6 +48,37 @@ class StackOptions:
     kafka_port: int | None = None
     redis_port: int | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
+
+
+class Api(Server):
+    """The API of this folder's stack, on the usual port where nothing else is."""
+
+    def __init__(self, settings: Settings) -> None:
+        usual = settings.api_port
+        wanted = "api_port" in settings.model_fields_set or is_free(usual)
+        super().__init__("api", DATA_DIR / "api", usual if wanted else None)
+
+    def prepare(self) -> None:
+        """Need nothing: the settings are in the stack's file."""
+
+    def command(self) -> Sequence[str]:
+        """Give the command that a person would type."""
+        return [sys.executable, "-m", "streams.cli", "api"]
+
+    def answers(self) -> bool:
+        """Tell whether the API lives."""
+        return exchange(self.port, b"GET /health HTTP/1.0\r\n\r\n", 12) == b"HTTP/1.1 200"
+
+    def reached_by(self, settings: Settings) -> Settings:
+        """Give settings that lead to this API, and with which it can start."""
+        made = keys.make_local() | {
+            "api_port": self.port,
+            "api_url": f"http://{settings.api_host}:{self.port}",
+        }
+        given = settings.model_fields_set
+        return settings.model_copy(
+            update={name: value for name, value in made.items() if name not in given}
+        )
 
 
 class Worker(Child):
@@ -67,6 +99,7 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, end.set)
     async with local_stack(options, say) as settings:
         say(f"broker {settings.kafka}, store {address(settings.redis)}, workers: {options.workers}")
+        say(f"page and API {settings.api_url}/ (docs: /docs); to sign in: likewave token USER")
         say(f"Data and logs are in {DATA_DIR}/ and stay there. Ctrl-C ends the stack.")
         await end.wait()
     say("The stack has ended.")
@@ -74,7 +107,7 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
 
 @asynccontextmanager
 async def local_stack(options: StackOptions, say: Callable[[str], None]) -> AsyncIterator[Settings]:
-    """Run broker, store and workers of this folder, and give the settings that reach them.
+    """Run broker, store, API and workers of this folder, and give settings that reach them.
 
     Raises StackError where a stack is running already or cannot start, and what `topics.ensure`
     raises.
@@ -87,10 +120,14 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
                 "start fewer workers, or set LIKEWAVE_PARTITIONS before the topics exist"
             )
         await topics.ensure(settings)
+        api = Api(settings)
+        settings = api.reached_by(settings)
         workers = [Worker(number) for number in range(1, options.workers + 1)]
         with _published(settings):
-            async with together(workers), supervised([*servers, *workers], say):
-                yield settings
+            async with together(workers):
+                with api:
+                    async with supervised([*servers, api, *workers], say):
+                        yield settings
 
 
 def _start_servers(
@@ -132,8 +169,10 @@ def _published(settings: Settings) -> Iterator[None]:
     path = settings.policy_file
     absolute = settings.model_copy(update={"policy_file": path and path.absolute()})
     known = absolute.model_dump(mode="json")
+    if settings.api_secret is not None:
+        known["api_secret"] = settings.api_secret.get_secret_value()
     draft = STACK_FILE.with_suffix(".draft")
-    draft.touch(mode=0o600)  # a URL may hold a password
+    draft.touch(mode=0o600)  # a URL may hold a password, and a secret is one
     draft.write_text(json.dumps({"pid": os.getpid(), "settings": known}, indent=2))
     draft.replace(STACK_FILE)
     try:
