@@ -84,6 +84,7 @@ Doors:
     stream_api    the stream: the live feed of whoever calls, as server-sent events
     items_api     the doors of items: what trends, and what counts for one
     session_api   the doors of access: who the caller is, cookies, tickets
+    web_page      the web page: its files, under an address that changes with any of them
     api           the API: one application, whose doors are the routers above
     serve         the API under uvicorn, until it is told to stop
 

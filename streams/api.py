@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from models.errors import BrokerError, CursorError, EventError, StoreError
-from streams import feed_api, health_api, items_api, problems, session_api, stream_api
+from streams import feed_api, health_api, items_api, problems, session_api, stream_api, web_page
 from streams import store as stores
 from streams.access import Access
 from streams.cursors import Seal
@@ -38,6 +38,7 @@ DOORS = (
     feed_api.router,
     stream_api.router,
     items_api.router,
+    web_page.router,
 )
 TOLD = (
     *(HTTPException, RequestValidationError, CursorError, EventError),

@@ -1,0 +1,59 @@
+// Requests, and what goes wrong with them in words: what happened, and what to do.
+
+const ADVICE = {
+  0: "Check the connection; the page keeps trying.",
+  401: "Sign in with a new token.",
+  429: "Wait a moment, then try again.",
+  503: "It is not lost for good: try again in a moment.",
+};
+
+/** What a request came to, where that is not what was asked for. */
+export class Problem extends Error {
+  constructor(status, document = {}, wait_s = 0) {
+    super(document.detail ?? document.title ?? "The server did not say why.");
+    this.status = status; // 0: the server was not reached
+    this.wait_ms = wait_s * 1_000;
+    this.advice = ADVICE[status] ?? "";
+  }
+
+  toString() {
+    return `${this.message.replace(/[.!]?$/, ".")} ${this.advice}`.trim();
+  }
+}
+
+/** Ask the server, and give its answer; raises Problem. */
+export async function reach(path, options = {}) {
+  const headers = { "X-Likewave": "1", ...options.headers };
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers, credentials: "same-origin" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, { detail: "The server cannot be reached" });
+  }
+  if (response.ok) return response;
+  throw new Problem(response.status, await document(response), Number(response.headers.get("Retry-After")) || 0);
+}
+
+export const get = async (path) => (await reach(path)).json();
+
+export async function post(path, body, options = {}) {
+  const headers = { "Content-Type": "application/json", ...options.headers };
+  const response = await reach(path, { ...options, method: "POST", headers, body: JSON.stringify(body) });
+  return response.status === 204 ? null : response.json();
+}
+
+/** Publish events of whoever looks; raises Problem where one of them is not taken. */
+export async function publish(events, options = {}) {
+  const { results } = await post("/v1/events", events, options);
+  const refused = results.find((result) => result.status === "rejected");
+  if (refused) throw new Problem(422, { detail: refused.reason });
+}
+
+async function document(response) {
+  try {
+    return await response.json();
+  } catch {
+    return { detail: `The server answered ${response.status}` };
+  }
+}

@@ -1,0 +1,179 @@
+// The page: who looks, which feed is open, and how the line to the server is.
+
+import { get, post, reach } from "./api.js";
+import { keepMarked, tick } from "./card.js";
+import { cover, face } from "./cover.js";
+import { Deeds } from "./deeds.js";
+import { find, make } from "./elements.js";
+import { ForYou } from "./for_you.js";
+import { Friends } from "./friends.js";
+import { speak } from "./messages.js";
+import { account, findSomebody, meet, share } from "./people.js";
+import { Sightings } from "./sightings.js";
+import { Trending } from "./trending.js";
+import { explain } from "./why.js";
+import { person } from "./words.js";
+
+const SIGNED_IN = "likewave.user"; // the session itself is a cookie that no script can read
+const VIEWS = { "#friends": "Friends", "#for-you": "For you", "#trending": "Trending" };
+const TICK_MS = 1_000;
+const AGAIN_MS = 2_000;
+const isLocal = document.documentElement.dataset.local !== undefined; // one may look as anybody
+
+let isOpen = false;
+
+async function start() {
+  const token = /^#token=(.+)$/.exec(location.hash)?.[1];
+  if (token) history.replaceState(null, "", location.pathname); // at once: an address is shown, kept and sent
+  find("sign-in-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    signIn(find("token").value.trim());
+  });
+  find("look-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    signIn(await tokenOf(find("look").value));
+  });
+  find("look-form").hidden = !isLocal;
+  if (token) await signIn(decodeURIComponent(token));
+  else if (localStorage.getItem(SIGNED_IN)) await enter();
+  else askForToken();
+}
+
+async function signIn(token) {
+  try {
+    await openSession(token);
+    await enter();
+  } catch (problem) {
+    askForToken(problem.status === 401 ? `That token was not accepted. ${problem.message}` : String(problem));
+  }
+}
+
+const tokenOf = async (user) => (await post("/v1/dev/token", { user })).token;
+
+const openSession = (token) => post("/v1/session", {}, { headers: { Authorization: `Bearer ${token}` } });
+
+/** Open the feeds of whoever has the session, as soon as the server says who that is. */
+async function enter() {
+  for (;;) {
+    try {
+      const me = await get("/v1/me");
+      localStorage.setItem(SIGNED_IN, me.user);
+      return open(me);
+    } catch (problem) {
+      if (problem.status === 401) return askForToken("Your token has expired. Sign in with a new one.");
+      tellState("waiting", problem.wait_ms || AGAIN_MS);
+      await new Promise((resolve) => setTimeout(resolve, problem.wait_ms || AGAIN_MS));
+    }
+  }
+}
+
+function askForToken(error = "") {
+  localStorage.removeItem(SIGNED_IN);
+  find("sign-in-art").replaceChildren(...["song", "film", "walk", "book"].map((item) => cover(item)));
+  find("sign-in").hidden = false;
+  find("token-error").textContent = error;
+  if (error) find("token").focus();
+}
+
+/** Open the feeds of who looks; whoever comes after somebody else has a page of their own. */
+function open({ user, expires }) {
+  if (isOpen) return location.reload();
+  isOpen = true;
+  const desk = new Desk(user, expires);
+  const friends = (desk.friends = new Friends(desk, tellState));
+  const views = { "#friends": friends, "#for-you": new ForYou(desk), "#trending": new Trending(desk) };
+  const sightings = new Sightings();
+  for (const id of ["friends-feed", "for-you-feed", "trending-feed"]) sightings.watch(find(id));
+  keepMarked(desk.deeds);
+  greet(desk);
+  friends.stream.open();
+  addEventListener("hashchange", () => turnTo(views, { withFocus: true }));
+  turnTo(views);
+  views["#trending"].look();
+  setInterval(() => (tick(), friends.tellLatest()), TICK_MS);
+  addEventListener("storage", ({ key }) => key === SIGNED_IN && location.reload()); // another tab looks as somebody else
+}
+
+function greet(desk) {
+  find("sign-in").hidden = true;
+  find("token").value = "";
+  for (const element of [document.querySelector(".tabs"), find("state"), find("account"), find("aside")]) element.hidden = false;
+  find("account").replaceChildren(face(desk.user), make("span", { class: "unseen" }, `${person(desk.user)}: your account`));
+  find("account").addEventListener("click", () => account(desk));
+  document.querySelector("[data-find]").addEventListener("click", () => findSomebody(desk));
+}
+
+/** Show the feed that the address names. */
+function turnTo(views, { withFocus = false } = {}) {
+  const name = location.hash in VIEWS ? location.hash : "#friends";
+  for (const one of Object.keys(VIEWS)) find(one.slice(1)).hidden = one !== name;
+  for (const link of document.querySelectorAll(".tabs a")) {
+    if (link.hash === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  find("aside").hidden = name === "#trending";
+  document.title = `${VIEWS[name]} · Likewave`;
+  scrollTo({ top: 0, behavior: "instant" });
+  if (withFocus) find(`${name.slice(1)}-title`).focus({ preventScroll: true });
+  views[name].open();
+}
+
+/** What cards and sheets ask for: who looks, what they did, and the sheets themselves. */
+class Desk {
+  constructor(user, expires) {
+    this.user = user;
+    this.expires = expires;
+    this.deeds = new Deeds(user);
+    this.canSwitch = isLocal;
+  }
+
+  explain(item) {
+    explain(item, this.user);
+  }
+
+  share(item) {
+    share(item, this);
+  }
+
+  meet(who) {
+    meet(who, this);
+  }
+
+  /** Name the people of the feed, who acted last first. */
+  known() {
+    const acts = this.friends.feed.flatMap((one) => one.proofs).sort((one, other) => other.at - one.at);
+    return [...new Set(acts.map((act) => act.who))].filter((who) => who !== this.user);
+  }
+
+  async lookAs(user) {
+    await signIn(await tokenOf(user));
+  }
+
+  async leave() {
+    await reach("/v1/session", { method: "DELETE" });
+    localStorage.removeItem(SIGNED_IN);
+    location.reload();
+  }
+}
+
+/** Say how the line to the server is; speak of it only where it is lost, and when it is back. */
+function tellState(state, detail) {
+  const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", refused: "Signed out" }[state];
+  const before = find("state").dataset.state;
+  if (state === "connecting" && before === "waiting") return; // no flicker between two attempts
+  find("state").hidden = false;
+  find("state").dataset.state = state;
+  find("state-words").textContent = words;
+  if (state === "waiting" && before !== "waiting") speak("The connection is lost. Trying again.");
+  if (state === "live" && before === "waiting") speak("Connected again.");
+  if (state === "refused") leaveFor(detail);
+}
+
+/** Ask for a token again, with the reason. */
+function leaveFor(problem) {
+  for (const one of Object.keys(VIEWS)) find(one.slice(1)).hidden = true;
+  for (const element of [document.querySelector(".tabs"), find("state"), find("account"), find("aside")]) element.hidden = true;
+  askForToken(String(problem));
+}
+
+start();
