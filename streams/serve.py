@@ -13,20 +13,40 @@ from models.errors import SettingsError
 from streams.api import application
 
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from fastapi import FastAPI
+
     from streams.keys import Signer
     from streams.settings import Settings
 
 BACKLOG = 2_048
 LEAVE_S = 2  # for requests in hand, when asked to stop
+LONGEST_SILENCE_MS = 30_000  # of a peer that takes nothing of what it was sent
 LONGEST_HEAD = 1 << 17  # bytes: cursors are long
 
 log = structlog.get_logger()
 
 
+class Leaving(uvicorn.Server):
+    """Ends the streams when it is told to stop: it waits for all that is open."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Leave, at a signal."""
+        if self.started:
+            self._app.state.screens.stop()
+        super().handle_exit(sig, frame)
+
+
 async def serve(settings: Settings, signer: Signer | None) -> None:
     """Serve; raise SettingsError where the settings do not let it."""
+    app = application(settings, signer)
     config = uvicorn.Config(
-        application(settings, signer),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -36,8 +56,10 @@ async def serve(settings: Settings, signer: Signer | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _left)  # uvicorn raises it again once it has left
     with _listening(settings) as listener:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; what is accepted inherits it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LONGEST_SILENCE_MS)
         log.info("api started", url=settings.api_url)
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await Leaving(config, app).serve(sockets=[listener])
     log.info("api stopped")
 
 
