@@ -37,7 +37,7 @@ class Seal:
         """Give the cursor back; raise CursorError where it is not exactly what was given."""
         cursor = sealed.rpartition(".")[0]
         # Sealed anew and compared as text: base64 has several spellings of the same signature.
-        if not hmac.compare_digest(self.seal(cursor, user).encode(), sealed.encode()):
+        if not sealed.isascii() or not hmac.compare_digest(self.seal(cursor, user), sealed):
             raise CursorError("this cursor was changed, cut, or another's: start at the first page")
         return cursor
 
