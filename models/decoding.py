@@ -22,6 +22,7 @@ from models.events import (
     is_on_oneself,
     refusal,
 )
+from models.events import decode as read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +78,23 @@ class Decoded:
     def at(self) -> int:
         """Give the greatest `at` of the valid events, 0 where there is none."""
         return max((event.at for event in self.events), default=0)
+
+
+def admit(raw: bytes, *, now: int) -> Event:
+    """Decode one event as a worker would that got it at `now` (Unix ms); raise EventError.
+
+    >>> admit(b'{"kind":"like","at":400000,"user":"ann","item":"song"}', now=5)
+    Traceback (most recent call last):
+    models.errors.EventError: the event lies 399 s in the future
+    """
+    if len(raw) > LARGEST_EVENT:
+        raise EventError(
+            f"{len(raw)} bytes are longer than an event may be ({LARGEST_EVENT} bytes)"
+        )
+    event = read(raw)
+    if (ahead := event.at - now) > AHEAD_MS:
+        raise EventError(f"the event lies {ahead // 1000} s in the future", path="$.at")
+    return event
 
 
 def decode(topic: str, records: Sequence[Record]) -> Decoded:

@@ -13,9 +13,9 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from models.decoding import AHEAD_MS
+from models.decoding import admit
 from models.errors import EventError, InputError
-from models.events import LARGEST_EVENT, decode
+from models.events import LARGEST_EVENT
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
@@ -64,20 +64,10 @@ async def pipe_events(fd: int, name: str, stop: asyncio.Event) -> AsyncIterator[
 
 def parse(line: bytes, place: str) -> Event:
     """Read one line; raise InputError naming `place` and field."""
-    if len(line.rstrip()) > LARGEST_EVENT:
-        raise InputError(
-            f"{place}: the line is longer than an event may be ({LARGEST_EVENT} bytes)"
-        )
     try:
-        event = decode(line)
+        return admit(line.rstrip(), now=now_ms())
     except EventError as error:
         raise InputError(f"{place}: {error} (at {error.path}): mend or remove the line") from error
-    if (ahead := event.at - now_ms()) > AHEAD_MS:
-        raise InputError(
-            f"{place}: the event lies {ahead // 1000} s in the future (at $.at): mend or remove "
-            "the line, or set the clock"
-        )
-    return event
 
 
 @contextmanager

@@ -48,6 +48,11 @@ class Record(NamedTuple):
     key: bytes
     value: bytes
 
+    @classmethod
+    def of(cls, event: Event) -> Record:
+        """Write an event down as it travels."""
+        return cls(event.topic, event.key.encode(), encode(event))
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -115,9 +120,7 @@ class Producer:
 
     async def publish(self, events: Iterable[Event]) -> None:
         """Hand `events` over, and return once the last is on its way; waits while Kafka is busy."""
-        await self.publish_raw(
-            Record(event.topic, event.key.encode(), encode(event)) for event in events
-        )
+        await self.publish_raw(map(Record.of, events))
 
     async def publish_raw(self, records: Iterable[Record]) -> None:
         """Hand over `records` as they are, whether they are events or not; like `publish`."""
