@@ -37,7 +37,7 @@ MOST = 5_000  # streams of one process
 Known = Annotated[str | None, Header(description="Version of the feed that the caller has")]
 
 log = structlog.get_logger()
-router = APIRouter(tags=["feeds"])
+router = APIRouter(tags=["feed"])
 
 
 class Stream(StreamingResponse):
@@ -77,6 +77,7 @@ def screens(request: Request) -> Screens:
 @router.get(
     "/v1/feed/stream",
     response_class=Stream,
+    status_code=200,  # FastAPI looks for a default in the class, and finds none
     responses=declared(Kind.UNAUTHORIZED, Kind.INVALID, Kind.TOO_MANY, Kind.STORE),
 )
 async def stream(

@@ -120,7 +120,7 @@ def forgeries(doors: Doors, user: str) -> dict[str, str]:
         "another's claims": ".".join(
             [good.split(".")[0], doors.token("user99").split(".")[1], good.split(".")[2]]
         ),
-        "nothing": "",
+        "nothing": "..",
     }
 
 
