@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
+CONNECTIONS = 50  # of one client; who finds none free waits for one
 SCHEMA = "1"  # of the layout and the functions: feeds.lua, library likewave_1
 LIBRARY = Path(__file__).with_name("feeds.lua")
 CONNECT_S = 1.0
@@ -37,14 +38,17 @@ Store = Redis
 
 def connect(settings: Settings) -> Store:
     """Make a client of the store; nothing is sent twice, since only `apply` can bear it."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         settings.redis,
+        max_connections=CONNECTIONS,
+        timeout=OPERATION_S,
         decode_responses=True,
         socket_connect_timeout=CONNECT_S,
         socket_timeout=OPERATION_S,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
+    return Redis.from_pool(pool)
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ async def _events(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
 @pytest.fixture
 async def site(settings: Settings, tmp_path: Path) -> AsyncIterator[Site]:
     """Give an API on a store of its own."""
-    keyed = settings.model_validate({**settings.model_dump(), **make_local(tmp_path)})
+    keyed = settings.model_copy(update=make_local(tmp_path))
     key = jwt.PyJWK(json.loads((tmp_path / LOCAL_KEY).read_bytes()))
     signer = Signer(key, keyed.api_issuer, keyed.api_audience)
     app = application(keyed)
