@@ -19,6 +19,8 @@ In import order:
     famous      one act for a million fans, and their pages
     returning   the first page of somebody who was away
     freshness   from act to visible, and pages meanwhile
+    streams     the API as a process of its own, and many who have a stream open there
+    push        from act to the screens of connected friends, and what streams cost
     recovery    a worker after SIGKILL
     lives       simulated people who live with the pages of one policy
     spread      how far, evenly and broadly things spread, against friends or popularity alone

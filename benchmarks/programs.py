@@ -57,9 +57,13 @@ async def program(module: str, settings: Settings, *arguments: str) -> AsyncIter
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Give the settings as a worker reads them."""
-    names = ("kafka", "redis", "topic_prefix", "group", "partitions", "shards")
-    return {f"LIKEWAVE_{name.upper()}": str(getattr(settings, name)) for name in names}
+    """Give the settings as a worker reads them, and the API where they have keys."""
+    names = ("kafka", "redis", "topic_prefix", "group", "partitions", "shards", "api_port")
+    found = {name: str(getattr(settings, name)) for name in names}
+    if settings.api_keys is not None and settings.api_secret is not None:
+        found["api_keys"] = str(settings.api_keys)
+        found["api_secret"] = settings.api_secret.get_secret_value()
+    return {f"LIKEWAVE_{name.upper()}": value for name, value in found.items()}
 
 
 def cpu_s(process: Process) -> float:
