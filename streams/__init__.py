@@ -83,6 +83,8 @@ Doors:
     stream_events  what a stream says, as server-sent events
     stream_api    the stream: the live feed of whoever calls, as server-sent events
     items_api     the doors of items: what trends, and what counts for one
+    submissions   events as they may be handed in over HTTP, described for the contract
+    events_api    the door of events: published once Kafka has acknowledged
     session_api   the doors of access: who the caller is, cookies, tickets
     web_page      the web page: its files, under an address that changes with any of them
     api           the API: one application, whose doors are the routers above

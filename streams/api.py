@@ -16,13 +16,24 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from models.errors import BrokerError, CursorError, EventError, StoreError
-from streams import feed_api, health_api, items_api, problems, session_api, stream_api, web_page
+from streams import (
+    events_api,
+    feed_api,
+    health_api,
+    items_api,
+    problems,
+    session_api,
+    stream_api,
+    submissions,
+    web_page,
+)
 from streams import store as stores
 from streams.access import Access
 from streams.cursors import Seal
 from streams.guard import Guard
 from streams.page_policies import LivePolicies
 from streams.pager import Pager
+from streams.publisher import Publisher
 from streams.quotas import Quotas
 from streams.screens import Screens
 
@@ -38,12 +49,14 @@ DOORS = (
     feed_api.router,
     stream_api.router,
     items_api.router,
+    events_api.router,
     web_page.router,
 )
 TOLD = (
     *(HTTPException, RequestValidationError, CursorError, EventError),
     *(StoreError, RedisError, BrokerError),
 )
+PUBLISHED_S = 5.0  # for Kafka to acknowledge: brokers restart within that time
 EXPOSED = ("ETag", "Retry-After", "WWW-Authenticate")
 
 
@@ -88,6 +101,7 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
         async with (
             Pager(store, settings, app.state.policies) as app.state.pager,
             Screens(store, settings) as app.state.screens,
+            Publisher(settings, patience_s=PUBLISHED_S) as app.state.publisher,
         ):
             yield
     finally:
@@ -111,5 +125,6 @@ def _contract(app: FastAPI) -> dict[str, Any]:
         app.openapi_schema = get_openapi(
             title=app.title, version=app.version, summary=app.summary, routes=app.routes
         )
-        app.openapi_schema["components"]["schemas"]["Problem"] = problems.schema()
+        components = app.openapi_schema["components"]["schemas"]
+        components |= {"Problem": problems.schema(), **submissions.schemas()}
     return app.openapi_schema

@@ -19,6 +19,7 @@ from streams.clock import now_ms
 from streams.cursors import Seal
 from streams.pager import Pager
 from streams.problems import Kind, ProblemError
+from streams.publisher import Publisher
 from streams.quotas import READS, WRITES, Quotas
 from streams.settings import Settings
 from streams.store import Store, check_policy
@@ -52,6 +53,16 @@ async def store(request: Request) -> Store:
         await check_policy(state.store, state.settings)
         state.is_policy_checked = True
     return cast("Store", state.store)
+
+
+def publisher(request: Request) -> Publisher:
+    """Give what publishes; Kafka may be away."""
+    return cast("Publisher", request.app.state.publisher)
+
+
+def quotas(request: Request) -> Quotas:
+    """Give what counts how often users ask."""
+    return cast("Quotas", request.app.state.quotas)
 
 
 async def pager(request: Request) -> Pager:
@@ -90,8 +101,7 @@ async def reader(request: Request, known: Known) -> Caller:
 
 async def writer(request: Request, known: Known) -> Caller:
     """Give a caller who changes something."""
-    quotas: Quotas = request.app.state.quotas
-    await quotas.use(WRITES, known.user)
+    await quotas(request).use(WRITES, known.user)
     return known
 
 
@@ -111,14 +121,15 @@ async def watcher(
 
 
 async def _counted(request: Request, known: Caller) -> Caller:
-    quotas: Quotas = request.app.state.quotas
-    await quotas.use(READS, known.user)
+    await quotas(request).use(READS, known.user)
     return known
 
 
 Configuration = Annotated[Settings, Depends(settings)]
 Sealing = Annotated[Seal, Depends(seal)]
 Feeds = Annotated[Store, Depends(store)]
+Counted = Annotated[Quotas, Depends(quotas)]
+Publishing = Annotated[Publisher, Depends(publisher)]
 Pages = Annotated[Pager, Depends(pager)]
 Reader = Annotated[Caller, Depends(reader)]
 Writer = Annotated[Caller, Depends(writer)]

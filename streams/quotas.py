@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WINDOW_S = 10
 READS = RateLimitItemPerSecond(50 * WINDOW_S, WINDOW_S, "reads")  # 50 a second
 WRITES = RateLimitItemPerSecond(20 * WINDOW_S, WINDOW_S, "writes")  # 20 a second
+EVENTS = RateLimitItemPerSecond(200 * WINDOW_S, WINDOW_S, "events")  # 200 a second, of a list
 
 
 class Quotas:
@@ -33,11 +34,12 @@ class Quotas:
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
 
-    async def use(self, quota: RateLimitItem, user: str) -> None:
-        """Count a request of `user`; raise ProblemError where it is one too many."""
-        if await self._limiter.hit(quota, user):
+    async def use(self, quota: RateLimitItem, user: str, *, count: int = 1) -> None:
+        """Count what `user` asks; raise ProblemError where that is too much."""
+        if await self._limiter.hit(quota, user, cost=count):
             return
         raise too_many(
-            f"{user} may ask {quota.amount} times in {WINDOW_S} s: wait, then go on more slowly",
+            f"{user} may have {quota.amount:,} {quota.namespace} in {WINDOW_S} s: wait, "
+            "then go on more slowly",
             wait_s=WINDOW_S / 2,
         )

@@ -1,0 +1,90 @@
+"""Events as front-ends hand them in: whose they are, and what need not be said.
+
+A caller acts for themselves and now, unless the event says otherwise; it may say another moment,
+and for operators another user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from models.decoding import UNREADABLE, admit
+from models.errors import EventError
+from models.events import Befriend, Takedown, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from models.events import Event
+
+MOST = 1_000  # events handed in at once
+
+# A friendship takes two, of whom one calls; a takedown concerns everybody.
+OPERATORS_ONLY = (Befriend, Takedown)
+
+_json = msgspec.json.Encoder()
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """Who hands events in, and when (Unix ms)."""
+
+    user: str
+    is_operator: bool
+    now: int
+
+
+def is_list(body: bytes) -> bool:
+    """Tell whether a body begins as a list does.
+
+    >>> is_list(b' [{}]'), is_list(b'{}')
+    (True, False)
+    """
+    return body.lstrip()[:1] == b"["
+
+
+def elements(body: bytes) -> list[msgspec.Raw]:
+    """Take a list apart; raise EventError where it is no JSON, empty, or too long."""
+    try:
+        found = _list.decode(body)
+    except UNREADABLE as error:
+        raise refusal(error) from error
+    if not 0 < len(found) <= MOST:
+        raise EventError(f"a list has 1 to {MOST:,} events, got {len(found):,}")
+    return found
+
+
+def submitted(
+    body: bytes | msgspec.Raw, who: Submitter, said: Mapping[str, object] | None = None
+) -> Event:
+    """Read an event handed in by `who`, with the fields that were `said` apart from it.
+
+    Raises EventError where it breaks the contract, or where they may not say so.
+
+    >>> submitted(b'{"kind":"like","item":"song"}', Submitter("ann", False, 5))
+    Like(at=5, user='ann', item='song', since=None)
+    """
+    try:
+        given = _fields.decode(body)
+    except UNREADABLE as error:
+        raise refusal(error) from error
+    known = {"at": who.now, "user": who.user, **(said or {})}
+    if said and "kind" in given and bytes(given["kind"]) != _json.encode(said["kind"]):
+        raise EventError(f"the headers say that this is a {said['kind']}", path="$.kind")
+    event = admit(_json.encode(known | given), now=who.now)
+    _check_rights(event, who)
+    return event
+
+
+def _check_rights(event: Event, who: Submitter) -> None:
+    if who.is_operator:
+        return
+    if isinstance(event, OPERATORS_ONLY):
+        raise EventError(f"only an operator may publish a {event.kind}", path="$.kind")
+    if event.accounts[0] != who.user:
+        raise EventError(f"leave it out, or give {who.user}, who calls", path="$.user")
