@@ -224,9 +224,13 @@ local function score_of(user, item, acts, all)
   return score_by(user, proofs_of(user, item, acts, all))
 end
 
+local function is_hidden(user, item)
+  return call('SISMEMBER', 'hiders' .. tag .. item, user) == 1
+end
+
 -- Whether the item may not be in the user's feed, whoever acts on it.
 local function is_barred(user, item)
-  return is_down(item) or call('SISMEMBER', 'hiders' .. tag .. item, user) == 1
+  return is_down(item) or is_hidden(user, item)
 end
 
 -- Feeds.
@@ -271,7 +275,7 @@ end
 -- The strength of every item that the circle acts on, in likes of stream time: of what was pushed,
 -- or of `all` acts.
 local function strengths_of(user, all)
-  local strengths, oldest = {}, '(' .. digits(2 * cut + 1)
+  local strengths, oldest = {}, 2 * cut + 1
   local doublings, favoured = 0.5 / policy.half_life, favoured_by(user)
   local select = not all and any('pulled')
 
@@ -279,13 +283,13 @@ local function strengths_of(user, all)
   local function add(kind, prefix, actors, suffix)
     local now = 2 * (cut + policy.horizon - policy.bonus[kind])
     for _, actor in ipairs(actors) do
-      local found = call('ZRANGE', prefix .. actor .. suffix, oldest, '+inf', 'BYSCORE', 'WITHSCORES')
+      local found = call('ZRANGE', prefix .. actor .. suffix, '0', '-1', 'WITHSCORES')
       local since = favoured[actor] and now - 2 * policy.favor_bonus or now
       local kept_back = select and kind ~= 'direct' and #found > 0
         and call('SISMEMBER', 'pulled' .. here, actor) == 1
       for k = 1, #found, 2 do
         local item, register = found[k], tonumber(found[k + 1])
-        if register % 2 == 0 and not (kept_back and is_pulled(kind, actor, item)) then
+        if register % 2 == 0 and register > oldest and not (kept_back and is_pulled(kind, actor, item)) then
           strengths[item] = (strengths[item] or 0) + 2 ^ ((register - since) * doublings)
         end
       end
@@ -309,6 +313,7 @@ end
 local function pull(user, all)
   local now, half_life = cut + policy.horizon, policy.half_life
   local best, least, most = {}, 0, 3 * policy.feed_size
+  local hides = call('EXISTS', 'hidden' .. tag .. user) == 1
   local function trim()
     table.sort(best, better)
     if #best < policy.feed_size then return end
@@ -318,7 +323,7 @@ local function pull(user, all)
     most = math.max(most, 2 * #best)
   end
   for item, strength in pairs(strengths_of(user, all)) do
-    if strength >= least and not is_barred(user, item) then
+    if strength >= least and not (hides and is_hidden(user, item) or is_down(item)) then
       best[#best + 1] = { item, floor(now + half_life * log(strength) / LN2 + 0.5) }
       if #best >= most then trim() end
     end
