@@ -3,7 +3,8 @@
 A worker drains a log of likes as fast as it can, which gives the greatest rate. Then likes come at
 half of it, and between them those of one user, one at a time: each is timed from its publishing
 until it is in a fan's feed. Then the feeds of a few readers are read, and their pages made, with
-what trends, what is new and what they like among the candidates.
+what trends, what is new and what they like among the candidates. A PING, which the store answers
+from its head, tells how much of that is waiting for the machine and for the calls in hand.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks import workload
 from benchmarks.lab import LOG, put_in
 from benchmarks.programs import program
-from benchmarks.report import Report, at_most, quantile
+from benchmarks.report import Finding, Report, at_most, quantile
 from benchmarks.workers import drain, end, position, worker
 from models.events import Like
 from streams import store
@@ -61,6 +62,7 @@ async def run(lab: Lab) -> Report:
             await _caught_up(settings, client, rate)
             visible_ms = await _time_acts(settings, client, circle, lab.sizes.seconds)
             readers = circle.users[:READERS]
+            ping_ms = await _time(readers, lab.sizes.seconds, lambda _: client.ping())
             feed_ms = await _time(readers, lab.sizes.seconds, partial(page, client, 1))
             async with Pager(client, settings, LivePolicies(settings)) as pager:
                 ranked = partial(pager.page, now=TIMED_AT)
@@ -75,7 +77,11 @@ async def run(lab: Lab) -> Report:
             at_most("feed of 20 with proofs, p99", quantile(feed_ms, 0.99), 10, "ms"),
             at_most("page of 20, ranked, p50", quantile(page_ms, 0.5), 1, "ms"),
             at_most("page of 20, ranked, p99", quantile(page_ms, 0.99), 10, "ms"),
-        ]
+        ],
+        findings=[
+            Finding("what waits meanwhile", f"PING, {name} (ms)", "store", quantile(ping_ms, share))
+            for name, share in (("p50", 0.5), ("p99", 0.99))
+        ],
     )
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from models.holding import Holding
     from models.view import Proof
 
-MANY, COUNTED = 64, 1_000  # of one kind: named one by one; counted at most (as in feeds.lua)
+WIDE = 64  # accounts: in a circle of more, acts may be counted (as in feeds.lua, like the next)
+NAMED, COUNTED = 16, 1_000  # acts of one kind: all are named; counted at most
 
 
 def about_shown(expected: Viewer, held: Holding, pairs: Mapping[str, Pair]) -> list[Difference]:
@@ -66,7 +67,7 @@ def _counts(pair: Pair, held: Holding) -> range | None:
     """Give how many acts, or actors, may be counted; None where all are named."""
     live = Counter(proof.kind for proof in pair.proofs)
     ever = live + Counter(proof.kind for proof in pair.expired)
-    if len(held.circle) <= MANY or max(ever.values(), default=0) <= MANY:
+    if len(held.circle) <= WIDE or max(ever.values(), default=0) <= NAMED:
         return None
     return range(min(COUNTED, max(live.values(), default=0)), ever.total() + 1)
 

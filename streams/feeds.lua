@@ -62,7 +62,8 @@ local SLICE = 256   -- users or items in one slice of a job
 local SWEPT = 4     -- due keys looked at in one call, SLICE entries each
 local COOLED = 32   -- users whose feed is given up in one call
 local HOUR = 3600000
-local MANY, LATEST, COUNTED = 64, 512, 1000   -- acts on an item: listed one by one, looked at, counted
+local MANY = 64     -- keys in one call, and accounts in a circle that is not wide
+local NAMED, LATEST, COUNTED = 16, 512, 1000   -- acts on an item, in a wide circle: named, looked at, counted
 local FRESH_KEPT = 500
 
 -- Libraries, set by `open`: a store may not have them yet while it loads this file.
@@ -253,9 +254,10 @@ local function ties(actor, users)
   return call('SMISMEMBER', 'favoured' .. tag .. actor, unpack(users))
 end
 
-local function score_of(user, item, acts, all)
+-- What proofs make together; nil for none.
+local function score_by(user, proofs)
   local found, latest = {}, 0
-  for _, proof in ipairs(proofs_of(user, item, acts, all)) do
+  for _, proof in ipairs(proofs) do
     local contribution = proof[3] + policy.bonus[proof[1]] + tie(user, proof[2])
     found[#found + 1] = contribution
     if contribution > latest then latest = contribution end
@@ -268,9 +270,17 @@ local function score_of(user, item, acts, all)
   return floor(latest + half_life * log(strength) / LN2 + 0.5)
 end
 
+local function score_of(user, item, acts, all)
+  return score_by(user, proofs_of(user, item, acts, all))
+end
+
+local function is_hidden(user, item)
+  return call('SISMEMBER', 'hiders' .. tag .. item, user) == 1
+end
+
 -- Whether the item may not be in the user's feed, whoever acts on it.
 local function is_barred(user, item)
-  return is_down(item) or call('SISMEMBER', 'hiders' .. tag .. item, user) == 1
+  return is_down(item) or is_hidden(user, item)
 end
 
 -- Feeds.
@@ -296,48 +306,55 @@ end
 local function kinds_by(actors)
   local kinds = {}
   for _, kind in ipairs(KINDS) do
-    local keys = {}
-    for n, actor in ipairs(actors) do keys[n] = 'acts' .. tag .. kind .. ':' .. actor end
+    local keys, prefix = {}, 'acts' .. tag .. kind .. ':'
+    for n, actor in ipairs(actors) do keys[n] = prefix .. actor end
     if #keys > 0 and call('EXISTS', unpack(keys)) > 0 then kinds[#kinds + 1] = kind end
   end
   return kinds
 end
 
+-- The accounts whom the user favours.
+local function favoured_by(user)
+  local favoured = {}
+  if not any('favourites') then return favoured end
+  local edges = call('ZRANGE', 'edges' .. tag .. 'favor:' .. user, '0', '-1', 'WITHSCORES')
+  for k = 1, #edges, 2 do favoured[edges[k]] = edges[k + 1] % 2 == 0 end
+  return favoured
+end
+
 -- The strength of every item that the circle acts on, in likes of stream time: of what was pushed,
 -- or of `all` acts.
 local function strengths_of(user, all)
-  local strengths, now, half_life = {}, cut + policy.horizon, policy.half_life
-  local oldest, favoured = '(' .. digits(2 * cut + 1), {}
-  if any('favourites') then
-    local edges = call('ZRANGE', 'edges' .. tag .. 'favor:' .. user, '0', '-1', 'WITHSCORES')
-    for k = 1, #edges, 2 do favoured[edges[k]] = edges[k + 1] % 2 == 0 end
-  end
-  local function add(kind, name, actor)
-    local found = call('ZRANGE', 'acts' .. tag .. name, oldest, '+inf', 'BYSCORE', 'WITHSCORES')
-    if #found == 0 then return end
-    local since = now - policy.bonus[kind] - (favoured[actor] and policy.favor_bonus or 0)
-    local select = not all and kind ~= 'direct' and any('pulled')
-      and call('SISMEMBER', 'pulled' .. here, actor) == 1
-    for k = 1, #found, 2 do
-      local item, register = found[k], found[k + 1]
-      if register % 2 == 0 and not (select and is_pulled(kind, actor, item)) then
-        strengths[item] = (strengths[item] or 0) + 2 ^ ((register / 2 - since) / half_life)
+  local strengths, oldest = {}, 2 * cut + 1
+  local doublings, favoured = 0.5 / policy.half_life, favoured_by(user)
+  local select = not all and any('pulled')
+
+  -- Add the acts of some accounts, of one kind: acts named by `prefix` and the account.
+  local function add(kind, prefix, actors, suffix)
+    local now = 2 * (cut + policy.horizon - policy.bonus[kind])
+    for _, actor in ipairs(actors) do
+      local found = call('ZRANGE', prefix .. actor .. suffix, '0', '-1', 'WITHSCORES')
+      local since = favoured[actor] and now - 2 * policy.favor_bonus or now
+      local kept_back = select and kind ~= 'direct' and #found > 0
+        and call('SISMEMBER', 'pulled' .. here, actor) == 1
+      for k = 1, #found, 2 do
+        local item, register = found[k], tonumber(found[k + 1])
+        if register % 2 == 0 and register > oldest and not (kept_back and is_pulled(kind, actor, item)) then
+          strengths[item] = (strengths[item] or 0) + 2 ^ ((register - since) * doublings)
+        end
       end
+      work = work + #found / 8
     end
-    work = work + #found / 8
   end
+
   local circle = 'circle' .. tag .. user
   local members = call('SMEMBERS', circle)
   for first = 1, #members, MANY do
     local some = { unpack(members, first, math.min(first + MANY - 1, #members)) }
-    for _, kind in ipairs(kinds_by(some)) do
-      for _, actor in ipairs(some) do add(kind, kind .. ':' .. actor, actor) end
-    end
+    for _, kind in ipairs(kinds_by(some)) do add(kind, 'acts' .. tag .. kind .. ':', some, '') end
   end
   work = work + #members / 2
-  for _, sender in ipairs(call('SINTER', circle, 'senders' .. tag .. user)) do
-    add('direct', 'direct:' .. sender .. '|' .. user, sender)
-  end
+  add('direct', 'acts' .. tag .. 'direct:', call('SINTER', circle, 'senders' .. tag .. user), '|' .. user)
   return strengths
 end
 
@@ -345,7 +362,8 @@ end
 -- of what is as good as the last of them.
 local function pull(user, all)
   local now, half_life = cut + policy.horizon, policy.half_life
-  local best, least, most = {}, 0, 8 * policy.feed_size
+  local best, least, most = {}, 0, 3 * policy.feed_size
+  local hides = call('EXISTS', 'hidden' .. tag .. user) == 1
   local function trim()
     table.sort(best, better)
     if #best < policy.feed_size then return end
@@ -355,7 +373,7 @@ local function pull(user, all)
     most = math.max(most, 2 * #best)
   end
   for item, strength in pairs(strengths_of(user, all)) do
-    if strength >= least and not is_barred(user, item) then
+    if strength >= least and not (hides and is_hidden(user, item) or is_down(item)) then
       best[#best + 1] = { item, floor(now + half_life * log(strength) / LN2 + 0.5) }
       if #best >= most then trim() end
     end
@@ -1298,17 +1316,19 @@ end
 
 -- The newest of many acts of one kind, as proofs: the latest are looked up in the circle, some at a time.
 local function newest_of_many(user, item, kind, most)
-  local key, proofs = 'actors' .. tag .. kind .. ':' .. item, {}
-  for first = 0, LATEST - 1, MANY do
-    local found = call('ZRANGE', key, first, first + MANY - 1, 'REV', 'WITHSCORES')
+  local key, circle, proofs = 'actors' .. tag .. kind .. ':' .. item, 'circle' .. tag .. user, {}
+  local first, last = 0, NAMED - 1
+  while last < LATEST do
+    local found = call('ZRANGE', key, first, last, 'REV', 'WITHSCORES')
     local actors = {}
     for k = 1, #found, 2 do actors[#actors + 1] = found[k] end
     if #actors == 0 then return proofs end
-    for n, is in ipairs(call('SMISMEMBER', 'circle' .. tag .. user, unpack(actors))) do
+    for n, is in ipairs(call('SMISMEMBER', circle, unpack(actors))) do
       local at = tonumber(found[2 * n])
       if is == 1 and at > cut then proofs[#proofs + 1] = { kind, actors[n], at } end
       if #proofs == most then return proofs end
     end
+    first, last = last + 1, 2 * last + 1
   end
   return nil
 end
@@ -1329,10 +1349,11 @@ local function found_proofs(reader, item, most)
   local proofs, more = {}, 0
   for _, kind in ipairs(reader.kinds) do
     local newest
-    if reader.wide and most < MANY then
+    if reader.wide and most < NAMED then
       local key = 'actors' .. tag .. kind .. ':' .. item
-      local count = call('ZINTERCARD', '2', reader.circle, key, 'LIMIT', COUNTED)
-      newest = count > MANY and newest_of_many(reader.user, item, kind, most)
+      local count = call('ZCARD', key)
+      if count > NAMED then count = call('ZINTERCARD', '2', reader.circle, key, 'LIMIT', COUNTED) end
+      newest = count > NAMED and newest_of_many(reader.user, item, kind, most)
       for _, proof in ipairs(newest or {}) do proofs[#proofs + 1] = proof end
       more = newest and more + count - #newest or more
     end
@@ -1342,23 +1363,51 @@ local function found_proofs(reader, item, most)
   return proofs, more
 end
 
--- The newest live proofs, at most `most`; how many acts there are, and how many actors. Where many
--- of one kind are in the circle, acts are counted, up to COUNTED. While a job is open an erased account
--- may be among them, and a feed may have what was taken down: both are left out.
-local function shown_proofs(reader, item, most)
-  if is_down(item) then return {}, 0, 0 end
-  local proofs, more = found_proofs(reader, item, most)
-  if #proofs > 1 then table.sort(proofs, function(a, b) return a[3] > b[3] end) end
-  local actors, total, shown = {}, more, {}
+-- The newest of some proofs, newest first, at most `most`.
+local function newest_of(proofs, most)
+  if #proofs <= most then
+    if #proofs > 1 then table.sort(proofs, function(a, b) return a[3] > b[3] end) end
+    return proofs
+  end
+  local newest = {}
   for _, proof in ipairs(proofs) do
-    if not (reader.unsure and is_erased(proof[2])) then
-      shown[#shown + 1] = proof
-      if not actors[proof[2]] then actors[proof[2]], total = true, total + 1 end
+    local place = #newest + 1
+    while place > 1 and newest[place - 1][3] < proof[3] do place = place - 1 end
+    if place <= most then
+      table.insert(newest, place, proof)
+      newest[most + 1] = nil
     end
   end
-  local count = #shown + more
-  for k = #shown, most + 1, -1 do shown[k] = nil end
-  return shown, count, total
+  return newest
+end
+
+-- Those of some proofs that are not an erased account's.
+local function unerased(proofs)
+  local left = {}
+  for _, proof in ipairs(proofs) do
+    if not is_erased(proof[2]) then left[#left + 1] = proof end
+  end
+  return left
+end
+
+local function count_actors(proofs)
+  local actors, count = {}, 0
+  for _, proof in ipairs(proofs) do
+    if not actors[proof[2]] then actors[proof[2]], count = true, count + 1 end
+  end
+  return count
+end
+
+-- The newest live proofs, at most `most`; how many acts there are, and how many actors; and all proofs,
+-- where none are but counted. Where many of one kind are in a wide circle, acts are counted, up to
+-- COUNTED. While a job is open an erased account may be among them, and a feed may have what was taken
+-- down: both are left out.
+local function shown_proofs(reader, item, most)
+  if is_down(item) then return {}, 0, 0, {} end
+  local proofs, more = found_proofs(reader, item, most)
+  if reader.unsure then proofs = unerased(proofs) end
+  if #proofs == 0 then return proofs, more, more, proofs end
+  return newest_of(proofs, most), #proofs + more, count_actors(proofs) + more, more == 0 and proofs
 end
 
 -- The acts of the user's circle that are in no feed: the strength of each item, in likes of stream
@@ -1572,14 +1621,14 @@ end
 local function described(reader, candidate, wanted)
   local user, item = reader.user, candidate.item
   if is_down(item) then return nil end
-  local proofs, count, actors = shown_proofs(reader, item, wanted.proofs)
+  local proofs, count, actors, all = shown_proofs(reader, item, wanted.proofs)
   local social = candidate.social
   if count == 0 then
     if social and candidate.sources == SOCIAL then return nil end
     if social then candidate.sources = candidate.sources - SOCIAL end
     social = nil
   elseif not social then
-    social = score_of(user, item, acts_on(item), true)
+    social = all and score_by(user, all) or score_of(user, item, acts_on(item), true)
     candidate.sources = candidate.sources + SOCIAL
   end
   local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')

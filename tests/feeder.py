@@ -96,12 +96,14 @@ class Feeder:
         moment, held = await self.snapshots.users(shard_of(user, self.settings.shards), [user])
         return moment, held[user]
 
-    async def differing(self, history: Sequence[events.Event] | None = None) -> list[Difference]:
-        """Hold every feed, and all that the page of a user is made of, against the definition."""
+    async def differing(
+        self, history: Sequence[events.Event] | None = None, *, of: Sequence[str] | None = None
+    ) -> list[Difference]:
+        """Hold feeds, and all that the page of a user is made of, against the definition."""
         settings, lived = self.settings, self.history if history is None else history
         view = view_of(lived, settings.policy, settings.fan_out_limit)
         found: list[Difference] = []
-        for user in sorted(accounts(self.history)):
+        for user in of or sorted(accounts(self.history)):
             moment, held = await self._held(user)
             assert not moment.busy
             view.stream_time = moment.stream_time

@@ -165,3 +165,34 @@ async def test_operators_see_how_many_are_warm(
 
     assert (shard["warm"], shard["stream_time"], shard["busy"]) == (len(FANS), NOON + 1, False)
     assert "warm" in run("shards", folder=tmp_path, settings=settings).stdout
+
+
+async def test_a_wide_circle_is_read_as_the_definition_has_it(
+    settings: Settings, seed: int
+) -> None:
+    """With 90 friends among 600 accounts proofs, counts and the feed of who comes back hold."""
+    chance = random.Random(seed)
+    crowd = [f"one{number}" for number in range(600)]
+    friends = chance.sample(crowd, 90)
+    acts = [
+        chance.choice([events.Like, events.Like, events.Share])(
+            user=chance.choice(crowd),
+            item=f"song{int(chance.paretovariate(0.6))}",
+            at=NOON - chance.randrange(8 * DAY),
+        )
+        for _ in range(4_000)
+    ]
+    hides = [events.Hide(user="ann", item=f"song{number}", at=NOON) for number in (1, 3)]
+    async with feeding(settings, read=False) as feeder:
+        await feeder.feed(acts, chance)
+        circle = [events.Follow(user="ann", friend=one, at=1) for one in friends]
+        await feeder.feed(
+            [*circle, *hides, events.Favor(user="ann", other=friends[0], at=1)], chance
+        )
+        await reader.wake(feeder.store, settings.shards, "ann")
+
+        held = await feeder.held("ann")
+        named = max(shown.proofs_total for shown in held.shown)
+
+        assert named > 16  # more than are named one by one
+        assert await feeder.differing(of=["ann"]) == []
