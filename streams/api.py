@@ -22,6 +22,7 @@ from streams import (
     health_api,
     items_api,
     problems,
+    reference,
     session_api,
     stream_api,
     submissions,
@@ -51,6 +52,7 @@ DOORS = (
     items_api.router,
     events_api.router,
     web_page.router,
+    reference.router,
 )
 TOLD = (
     *(HTTPException, RequestValidationError, CursorError, EventError),

@@ -89,7 +89,11 @@ async def end() -> Response:
     return response
 
 
-@local_router.post("/token", response_model=Looking, responses=declared(Kind.INVALID))
+@local_router.post(
+    "/token",
+    response_model=Looking,
+    responses=declared(Kind.MALFORMED, Kind.TOO_LARGE, Kind.INVALID),
+)
 async def look_as(
     request: Request,
     wanted: LookAs,

@@ -23,9 +23,12 @@ from models.decoding import Reason
 from models.events import KINDS
 from models.policy import Policy
 from streams import history, topics
+from streams.api import application
 from streams.cli import app
+from streams.problems import TITLES
 from streams.settings import PREFIX, Settings
 from streams.store import LIBRARY
+from tests.doors import with_keys
 from tests.feeder import feeding
 
 if TYPE_CHECKING:
@@ -104,7 +107,8 @@ def test_every_default_stands_as_it_is() -> None:
     defaults = {name.upper(): field.default for name, field in Settings.model_fields.items()}
 
     assert {name: str(defaults[name]) for name in table} == table
-    assert set(defaults) - set(table) == {"POLICY", "POLICY_FILE"}
+    without = {"POLICY", "POLICY_FILE", "API_URL", "API_KEYS", "API_SECRET", "API_ORIGINS"}
+    assert set(defaults) - set(table) == without
 
 
 def test_the_policy_file_of_the_docs_is_the_default_policy() -> None:
@@ -164,6 +168,25 @@ def test_every_kind_has_an_example() -> None:
 
     assert {event.kind for event in story()} == set(KINDS)
     assert [events.encode(event).decode() for event in story()] == lines.splitlines()
+
+
+def test_every_problem_is_documented() -> None:
+    """The types of problems, and their status, are those that the API answers with."""
+    table = re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \| ", page("api.md"), re.MULTILINE)
+
+    assert {kind: int(status) for kind, status in table} == {
+        kind.value: status for kind, (status, _) in TITLES.items()
+    }
+
+
+def test_every_endpoint_is_documented(tmp_path: Path) -> None:
+    """The endpoints of the page are those of the contract, and no other."""
+    told = set(application(with_keys(Settings(), tmp_path)).openapi()["paths"])
+    table = re.findall(
+        r"`(?:GET|POST|DELETE) (/[^?`]*)[^`]*`", page("api.md").split("## Access")[0]
+    )
+
+    assert set(table) - {"/"} == told
 
 
 def test_every_reason_is_documented() -> None:
