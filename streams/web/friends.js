@@ -116,11 +116,15 @@ export class Friends {
     this.render();
   }
 
+  /** Show what waits, and go to the first of it. */
   release() {
-    this.pause(false);
+    const before = new Set(this.list.items);
     scrollTo({ top: 0, behavior: "instant" });
-    find("friends-title").focus({ preventScroll: true });
-    this.render();
+    this.pause(false);
+    const first = this.list.items.find((item) => !before.has(item));
+    const element = this.list.cards.get(first)?.element;
+    element?.scrollIntoView({ block: "nearest" });
+    element?.focus({ preventScroll: true });
   }
 }
 

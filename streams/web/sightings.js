@@ -44,7 +44,7 @@ export class Sightings {
     const { item } = element.dataset;
     if (!(dwell_ms >= WHILE_MS) || this.told.has(item)) return;
     this.told.add(item);
-    this.waiting.push({ kind: "view", item, dwell_ms, at: Date.now() });
+    this.waiting.push({ kind: "view", item, dwell_ms });
   }
 
   turnOver() {

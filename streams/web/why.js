@@ -52,9 +52,9 @@ function explanation(found, user) {
 
 /** Say the verdict to the one whom it is about. */
 function verdict({ verdict: words, page, places }, user) {
-  if (page) return `On page ${page} of what is for you, at place ${places.page}: ${words.split(": ").slice(1).join(": ")}.`;
+  if (page) return `Place ${places.page} on page ${page} of “For you”: ${words.split(": ").slice(1).join(": ")}.`;
   const said = words.replace("not shown: ", "").replace(`${user} has`, "you have").replace(`to ${user}`, "to you").replace(user, "you");
-  return `Not among what is for you: ${said}.`;
+  return `Not in “For you”: ${said}.`;
 }
 
 function acts(contributions) {

@@ -39,7 +39,9 @@ export function because(proofs, accounts) {
   if (others === 0) return [{ who: actors[0] }, ` ${DID[kind]}`];
   const rest = others === 1 && company.length ? { who: company[0] } : count(others, "friend");
   if (alike) return [{ who: actors[0] }, " and ", rest, ` ${DID[kind]}`];
-  return [{ who: actors[0] }, ` ${DID[kind]} · and `, rest];
+  if (!rest.who) return [{ who: actors[0] }, ` ${DID[kind]} · ${others} more friends`];
+  const theirs = proofs.find((proof) => proof.who === rest.who).kind;
+  return [{ who: actors[0] }, ` ${DID[kind]}, `, rest, ` ${DID_BRIEFLY[theirs]} it`];
 }
 
 /** Say in a few words what somebody did just now. */
