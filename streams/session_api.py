@@ -81,7 +81,7 @@ async def begin(writer: Writer, token: Token, settings: Configuration) -> Respon
     return response
 
 
-@router.delete("/session", status_code=204)
+@router.delete("/session", status_code=204, responses=declared(Kind.INVALID))
 async def end() -> Response:
     """Forget the cookie."""
     response = Response(status_code=204, headers=answers.SECRET)
