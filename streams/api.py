@@ -73,6 +73,7 @@ def application(settings: Settings, signer: Signer | None = None) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_opened,
     )
     app.state.settings = settings

@@ -255,7 +255,8 @@ class TestProblems:
 
     def test_every_error_is_a_problem_document(self, doors: Doors) -> None:
         """Wrong address, method, value, token: type, title, status and detail."""
-        problem(doors.get("/v1/nothing", "ann"), 404, "not-found")
+        for path in ("/v1/nothing", "/v1/feed/", "//v1/feed"):
+            problem(doors.get(path, "ann"), 404, "not-found")
         wrong = doors.client.put("/v1/me", headers=doors.of("ann"))
         problem(wrong, 405, "method-not-allowed")
         assert wrong.headers["allow"] == "GET"
@@ -422,6 +423,9 @@ class TestLocalStack:
             told = doors.client.get("/v1/me", headers=bearing(given["token"])).json()
             assert told["user"] == "bob"
             assert doors.client.post("/v1/dev/token", json=body).status_code == 422
+            rebound = {**changing, "Host": f"evil.example:{doors.url.rpartition(':')[2]}"}
+            foreign = doors.client.post("/v1/dev/token", json=body, headers=rebound)
+            problem(foreign, 403, "forbidden")
             wrong = doors.client.post("/v1/dev/token", json={"user": "a b"}, headers=changing)
             assert problem(wrong, 422, "invalid")["field"] == "body.user"
         with serving(settings, tmp_path) as doors:
