@@ -8,7 +8,8 @@ import { toast } from "./messages.js";
 
 const REMEMBERED = 500; // of each kind
 
-const DEEDS = { // the event, the one that takes it back, and the field for whom or what it is done to
+const DEEDS = {
+  // the event, the one that takes it back, and the field for whom or what it is done to
   like: ["like", "unlike", "item"],
   share: ["share", "unshare", "item"],
   direct: ["share", "unshare", "item"],
@@ -35,7 +36,9 @@ export class Deeds extends EventTarget {
     const [done, undone, field] = DEEDS[kind];
     this.remember(kind, id, on);
     try {
-      await (this.turned = this.turned.catch(() => {}).then(() => publish([{ kind: on ? done : undone, [field]: id, ...more }])));
+      await (this.turned = this.turned
+        .catch(() => {})
+        .then(() => publish([{ kind: on ? done : undone, [field]: id, ...more }])));
       return true;
     } catch (problem) {
       this.remember(kind, id, !on);

@@ -3,7 +3,7 @@
 // What moves under the eyes or the fingers of a reader is a nuisance, so while the page is paused,
 // scrolled, or read with the keyboard, the order stays: what is gone goes, and what is new waits.
 
-import { cards } from "./card.js";
+import { cards, ping } from "./card.js";
 import { find } from "./elements.js";
 import { List } from "./list.js";
 import { summing } from "./messages.js";
@@ -86,7 +86,9 @@ export class Friends {
     const feed = this.feed.filter((one) => !this.hidden.has(one.item));
     const known = new Map(feed.map((one) => [one.item, one]));
     const stays = this.isHeld && this.shown.length > 0;
-    this.shown = stays ? this.shown.filter((one) => known.has(one.item)).map((one) => known.get(one.item)) : feed;
+    this.shown = stays
+      ? this.shown.filter((one) => known.has(one.item)).map((one) => known.get(one.item))
+      : feed;
     this.isBehind = String(this.shown.map((one) => one.item)) !== String(feed.map((one) => one.item));
     this.list.show(this.shown);
     this.offer(feed.length - this.shown.length);
@@ -121,10 +123,12 @@ export class Friends {
     const before = new Set(this.list.items);
     scrollTo({ top: 0, behavior: "instant" });
     this.pause(false);
-    const first = this.list.items.find((item) => !before.has(item));
-    const element = this.list.cards.get(first)?.element;
-    element?.scrollIntoView({ block: "nearest" });
-    element?.focus({ preventScroll: true });
+    const came = this.shown
+      .filter((one) => !before.has(one.item))
+      .map((one) => this.list.cards.get(one.item));
+    came.forEach((card) => ping(card.element));
+    came[0]?.element.scrollIntoView({ block: "nearest" });
+    came[0]?.element.focus({ preventScroll: true });
   }
 }
 
@@ -140,5 +144,13 @@ function applied(feed, change) {
 
 function entry({ item, author, topics, proofs, proofs_total }) {
   const named = new Set(proofs.map((proof) => proof.who)).size;
-  return { item, author, topics, proofs, accounts: named + proofs_total - proofs.length, notes: [], at: proofs[0]?.at };
+  return {
+    item,
+    author,
+    topics,
+    proofs,
+    accounts: named + proofs_total - proofs.length,
+    notes: [],
+    at: proofs[0]?.at,
+  };
 }

@@ -13,7 +13,9 @@ export class Sightings {
     this.since = new Map(); // element -> when it came on the screen, or its reader did
     this.told = new Set(); // items
     this.waiting = [];
-    this.observer = new IntersectionObserver((entries) => entries.forEach((entry) => this.look(entry)), { threshold: [0, SHARE] });
+    this.observer = new IntersectionObserver((entries) => entries.forEach((entry) => this.look(entry)), {
+      threshold: [0, SHARE],
+    });
     setInterval(() => this.turnOver(), TOGETHER_MS);
     addEventListener("visibilitychange", () => (document.hidden ? this.leave() : this.comeBack()));
     addEventListener("pagehide", () => this.leave());
