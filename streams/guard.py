@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import structlog
+from starlette.requests import ClientDisconnect
 
 from streams.problems import Kind, ProblemError, response
 
@@ -53,6 +54,8 @@ class Guard:
         try:
             _check_query(scope)
             await self._app(scope, Measured(scope, receive), guarded)
+        except ClientDisconnect:
+            return  # in the middle of a body: nobody is there to be answered
         except Exception as error:
             if begun:
                 raise
