@@ -21,7 +21,7 @@ export class Friends {
     this.shown = [];
     this.hidden = new Set(); // items hidden a moment ago
     this.isPaused = false;
-    this.newest = null;
+    this.isKnown = false;
     this.list = new List(find("friends-feed"), cards(desk));
     this.stream = new Stream(`/v1/feed/stream?limit=${SIZE}`, (name, data) => this.hear(name, data), became);
     this.speak = summing((total) => `${count(total, "new item")} in your feed`);
@@ -54,17 +54,19 @@ export class Friends {
   }
 
   hear(name, data) {
-    if (name === "feed") this.feed = data.items.map(entry);
-    else if (name === "change") this.take(data);
-    else return;
+    if (name !== "feed" && name !== "change") return;
+    const feed = name === "feed" ? data.items.map(entry) : applied(this.feed, data);
+    if (this.isKnown) this.tellNew(feed);
+    this.feed = feed;
     this.isKnown = true;
     this.schedule();
   }
 
-  take(change) {
-    this.feed = applied(this.feed, change);
-    if (change.new.length) this.speak(change.new.length);
-    dispatchEvent(new CustomEvent("came", { detail: change.new.map((one) => one.item) }));
+  tellNew(feed) {
+    const before = new Set(this.feed.map((one) => one.item));
+    const items = feed.map((one) => one.item).filter((item) => !before.has(item));
+    if (items.length) this.speak(items.length);
+    dispatchEvent(new CustomEvent("came", { detail: items }));
   }
 
   schedule() {
@@ -72,7 +74,7 @@ export class Friends {
     const wait = Math.max(0, (this.rendered ?? -PACE_MS) + PACE_MS - performance.now());
     this.timer = setTimeout(() => {
       this.timer = null;
-      this.render();
+      if (!find("friends").hidden) this.render();
     }, wait);
   }
 
