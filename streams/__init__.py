@@ -87,6 +87,7 @@ Doors:
     events_api    the door of events: published once Kafka has acknowledged
     session_api   the doors of access: who the caller is, cookies, tickets
     web_page      the web page: its files, under an address that changes with any of them
+    reference     the contract as a page for people
     api           the API: one application, whose doors are the routers above
     serve         the API under uvicorn, until it is told to stop
 

@@ -22,6 +22,7 @@ from streams import (
     health_api,
     items_api,
     problems,
+    reference,
     session_api,
     stream_api,
     submissions,
@@ -51,6 +52,7 @@ DOORS = (
     items_api.router,
     events_api.router,
     web_page.router,
+    reference.router,
 )
 TOLD = (
     *(HTTPException, RequestValidationError, CursorError, EventError),
@@ -71,6 +73,7 @@ def application(settings: Settings, signer: Signer | None = None) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_opened,
     )
     app.state.settings = settings

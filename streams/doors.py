@@ -4,7 +4,8 @@
 
 `Reader`, `Writer` and `Watcher` are callers whose token (or ticket) is valid and who do not ask too
 often. The store is given once it is known to hold feeds of this policy; until then the answer is
-503, as it is whenever the store is away.
+503, as it is whenever the store is away. All of this is async because FastAPI runs whatever is not
+in a thread.
 """
 
 from typing import Annotated, cast
@@ -36,12 +37,12 @@ Session = Annotated[str | None, Depends(cookie)]
 Ticket = Annotated[str | None, Query(description="Of `POST /v1/feed/stream/ticket`, used once")]
 
 
-def settings(request: Request) -> Settings:
+async def settings(request: Request) -> Settings:
     """Give the settings of the application."""
     return cast("Settings", request.app.state.settings)
 
 
-def seal(request: Request) -> Seal:
+async def seal(request: Request) -> Seal:
     """Give what seals cursors."""
     return cast("Seal", request.app.state.seal)
 
@@ -55,12 +56,12 @@ async def store(request: Request) -> Store:
     return cast("Store", state.store)
 
 
-def publisher(request: Request) -> Publisher:
+async def publisher(request: Request) -> Publisher:
     """Give what publishes; Kafka may be away."""
     return cast("Publisher", request.app.state.publisher)
 
 
-def quotas(request: Request) -> Quotas:
+async def quotas(request: Request) -> Quotas:
     """Give what counts how often users ask."""
     return cast("Quotas", request.app.state.quotas)
 
@@ -71,7 +72,7 @@ async def pager(request: Request) -> Pager:
     return cast("Pager", request.app.state.pager)
 
 
-def caller(request: Request, token: Token, session: Session) -> Caller:
+async def caller(request: Request, token: Token, session: Session) -> Caller:
     """Say who calls; raise ProblemError where nobody does, or a page of another origin might."""
     access: Access = request.app.state.access
     given = token.credentials if token else session
@@ -101,7 +102,7 @@ async def reader(request: Request, known: Known) -> Caller:
 
 async def writer(request: Request, known: Known) -> Caller:
     """Give a caller who changes something."""
-    await quotas(request).use(WRITES, known.user)
+    await (await quotas(request)).use(WRITES, known.user)
     return known
 
 
@@ -110,18 +111,18 @@ async def watcher(
 ) -> Caller:
     """Give a caller who opens a stream, by a ticket or as a reader; both must be of one user."""
     if ticket is None:
-        return await _counted(request, caller(request, token, session))
+        return await _counted(request, await caller(request, token, session))
     try:
         invited = await tickets.redeem(request.app.state.store, ticket, now=now_ms())
     except AccessError as error:
         raise unauthorized(str(error)) from error
-    if (token or session) and caller(request, token, session).user != invited.user:
+    if (token or session) and (await caller(request, token, session)).user != invited.user:
         raise unauthorized("the ticket is another user's: ask for one with this token")
     return await _counted(request, invited)
 
 
 async def _counted(request: Request, known: Caller) -> Caller:
-    await quotas(request).use(READS, known.user)
+    await (await quotas(request)).use(READS, known.user)
     return known
 
 

@@ -1,5 +1,6 @@
 """The doors of the feed: pages, the live feed, and why an item is where it is."""
 
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -10,6 +11,7 @@ from models.present import Present, strength
 from models.ranking import Ranked
 from streams import answers, documents, live_feeds
 from streams.clock import now_ms
+from streams.cursors import Seal
 from streams.doors import Configuration, Feeds, Pages, Reader, Sealing
 from streams.live_feeds import LiveFeeds
 from streams.pager import Page
@@ -28,21 +30,26 @@ Item = Annotated[str, Path(pattern=ID)]
 router = APIRouter(prefix="/v1/feed", tags=["feed"])
 
 
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which page of the feed is asked for."""
+    """Which page of the feed is asked for, by whom, and what seals its cursors."""
 
-    def __init__(
-        self,
-        reader: Reader,
-        seal: Sealing,
-        *,
-        limit: Annotated[int | None, Query(ge=1, le=MOST_OF_PAGE)] = None,
-        cursor: Annotated[str | None, Query(description="Of the page before")] = None,
-    ) -> None:
-        self.user = reader.user
-        self.seal = seal
-        self.limit = limit
-        self.cursor = None if cursor is None else seal.opened(cursor, reader.user)
+    user: str
+    seal: Seal
+    limit: int | None
+    cursor: str | None
+
+
+async def wanted(
+    reader: Reader,
+    seal: Sealing,
+    *,
+    limit: Annotated[int | None, Query(ge=1, le=MOST_OF_PAGE)] = None,
+    cursor: Annotated[str | None, Query(description="Of the page before")] = None,
+) -> Wanted:
+    """Read which page is asked for; raise CursorError."""
+    bare = None if cursor is None else seal.opened(cursor, reader.user)
+    return Wanted(reader.user, seal, limit, bare)
 
 
 @router.get(
@@ -51,27 +58,30 @@ class Wanted:
     responses={**REFUSED, **UNCHANGED, **declared(Kind.BAD_CURSOR)},
 )
 async def feed(
-    request: Request, wanted: Annotated[Wanted, Depends()], settings: Configuration, pages: Pages
+    request: Request,
+    asked: Annotated[Wanted, Depends(wanted)],
+    settings: Configuration,
+    pages: Pages,
 ) -> Response:
     """Give a ranked page of the caller's, best first, and why each item is there."""
-    user, now = wanted.user, now_ms()
-    page = await pages.look(user, now=now, cursor=wanted.cursor, limit=wanted.limit)
+    user, now = asked.user, now_ms()
+    page = await pages.look(user, now=now, cursor=asked.cursor, limit=asked.limit)
     tag = answers.tag_of((user, _told(page)))
     if answers.is_known(request, tag):
         return answers.not_modified(tag)
     pages.expose(user, page)
     present = Present(settings.policy, now)
-    return answers.reply(_document(page, wanted, present), tag)
+    return answers.reply(_document(page, asked, present), tag)
 
 
-def _document(page: Page, wanted: Wanted, present: Present) -> dict[str, object]:
+def _document(page: Page, asked: Wanted, present: Present) -> dict[str, object]:
     """Write a page down, with a sealed cursor, and with what its items are worth now."""
-    written = documents.page(wanted.user, page)
+    written = documents.page(asked.user, page)
     items = cast("list[dict[str, object]]", written["items"])
     worth = [_worth(ranked, present) for ranked in page.items]
     return {
         **written,
-        "cursor": page.cursor and wanted.seal.seal(page.cursor, wanted.user),
+        "cursor": page.cursor and asked.seal.seal(page.cursor, asked.user),
         "items": [{**item, **more} for item, more in zip(items, worth, strict=True)],
     }
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import structlog
+from starlette.requests import ClientDisconnect
 
 from streams.problems import Kind, ProblemError, response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+API = "/v1/"
 LARGEST_BODY = 1 << 20  # bytes
 HEADERS = {
     "Content-Security-Policy": (
@@ -48,12 +52,25 @@ class Guard:
             await send(message)
 
         try:
+            _check_query(scope)
             await self._app(scope, Measured(scope, receive), guarded)
+        except ClientDisconnect:
+            return  # in the middle of a body: nobody is there to be answered
         except Exception as error:
             if begun:
                 raise
             answer = response(_problem(error, scope["path"]))
             await answer(scope, receive, guarded)
+
+
+def _check_query(scope: Scope) -> None:
+    """Raise ProblemError where a value is given twice: what stands between might read the other."""
+    if not scope["path"].startswith(API):
+        return
+    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    times = Counter(name for name, _ in given)
+    if twice := next((name for name, count in times.items() if count > 1), None):
+        raise ProblemError(Kind.INVALID, "it is given more than once", field=f"query.{twice}")
 
 
 class Measured:

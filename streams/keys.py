@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
+SHORTEST_RSA = 2_048  # bits
 LOCAL_KEY = "api-key.json"
 LOCAL_KEYS = "api-keys.json"
 LOCAL_SECRET = "api-secret"  # noqa: S105 - the name of a file
@@ -96,10 +97,12 @@ def read_keys(path: Path) -> dict[str, jwt.PyJWK]:
 
 
 def _check(path: Path, kid: str, key: jwt.PyJWK) -> None:
-    """Refuse whatever could make a secret public, or a public key a secret."""
+    """Refuse what could make a secret public or a public key a secret, and what is too weak."""
     if key.algorithm_name not in ALGORITHMS:
         allowed = ", ".join(ALGORITHMS)
         raise SettingsError(f"{path}: key {kid} is for {key.algorithm_name}, not one of {allowed}")
+    if key.algorithm_name == "RS256" and key.key.key_size < SHORTEST_RSA:
+        raise SettingsError(f"{path}: key {kid} has fewer than {SHORTEST_RSA} bits: make a longer")
     if hasattr(key.key, "private_bytes"):
         raise SettingsError(f"{path}: key {kid} is a private key: only public ones belong here")
 

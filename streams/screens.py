@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CYCLE_S = 0.05
 AT_ONCE = 8  # feeds asked for in one piece: the store does nothing else for some 5 ms
-REFRESHED = 16  # feeds read in a cycle though no notice named them
+REFRESHED = 4  # feeds read in a cycle though no notice named them
 AGAIN_S = 1.0
 
 log = structlog.get_logger()
@@ -182,16 +182,16 @@ class Screens:
             with suppress(TimeoutError):
                 async with asyncio.timeout(notices.RENEW_S):
                     await self._missed.wait()
+            wanted = self._due if self._missed.is_set() else self._stale
             self._missed.clear()
             users = list(self._watches)
             try:
                 await notices.lease(self._store, self._shards, users, now_ms())
-                await reader.wake_all(self._store, self._shards, users)
             except (RedisError, OSError) as error:
                 log.warning("leases not renewed", users=len(users), error=str(error))
                 await asyncio.sleep(AGAIN_S)
                 self._missed.set()
-            self._stale.update(dict.fromkeys(users))
+            wanted.update(dict.fromkeys(users))
             self._wanted.set()
 
     async def _read_on(self) -> None:
@@ -213,18 +213,19 @@ class Screens:
 
     def _next(self) -> list[str]:
         """Take all who are due, and some of those who have been read a while ago."""
-        some = list(islice(self._stale, REFRESHED))
-        users = list(self._due | dict.fromkeys(some))
+        users = list(self._due | dict.fromkeys(islice(self._stale, REFRESHED)))
         self._due.clear()
-        for user in users:
-            self._stale.pop(user, None)
         return users
 
     async def _read(self, users: Iterable[str]) -> None:
         watched = {user: self._watches[user] for user in users if user in self._watches}
         limits = {user: max(one.limit for one in watches) for user, watches in watched.items()}
-        sleepers = [user for user, watches in watched.items() if _lack(watches)]
+        sleepers = [
+            user for user, watches in watched.items() if user in self._stale or _lack(watches)
+        ]
         await reader.wake_all(self._store, self._shards, sleepers)
+        for user in users:
+            self._stale.pop(user, None)
         for user, feed in (await self._feeds.read(limits)).items():
             for watch in self._watches.get(user, ()):
                 watch.show(feed)

@@ -3,6 +3,7 @@
 In a local stack there is one more, which makes anybody anybody; elsewhere it is not there.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -14,9 +15,11 @@ from streams import answers, tickets
 from streams.clock import now_ms
 from streams.doors import COOKIE, Configuration, Feeds, Reader, Token, Writer, unauthorized
 from streams.feed_api import ID, REFUSED
-from streams.problems import Kind, declared
+from streams.problems import Kind, ProblemError, declared
 
 LOOK_MINUTES = 60
+# A page of another name that was made to lead to this machine has its own name here.
+LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 ALTERED = {**REFUSED, **declared(Kind.FORBIDDEN)}
 
 router = APIRouter(prefix="/v1", tags=["access"])
@@ -81,7 +84,7 @@ async def begin(writer: Writer, token: Token, settings: Configuration) -> Respon
     return response
 
 
-@router.delete("/session", status_code=204)
+@router.delete("/session", status_code=204, responses=declared(Kind.INVALID))
 async def end() -> Response:
     """Forget the cookie."""
     response = Response(status_code=204, headers=answers.SECRET)
@@ -89,13 +92,19 @@ async def end() -> Response:
     return response
 
 
-@local_router.post("/token", response_model=Looking, responses=declared(Kind.INVALID))
+@local_router.post(
+    "/token",
+    response_model=Looking,
+    responses=declared(Kind.MALFORMED, Kind.FORBIDDEN, Kind.TOO_LARGE, Kind.INVALID),
+)
 async def look_as(
     request: Request,
     wanted: LookAs,
     x_likewave: Annotated[Literal["1"], Header(description="No other origin can send it")],
 ) -> Response:
-    """Give a token of anybody."""
+    """Give a token of anybody, to this machine."""
     del x_likewave
+    if not LOCAL_HOST.fullmatch(request.headers.get("host", "")):
+        raise ProblemError(Kind.FORBIDDEN, "call the API by localhost or 127.0.0.1")
     signed = request.app.state.signer.token(wanted.user, now=now_ms(), minutes=LOOK_MINUTES)
     return answers.secret(Looking(signed))

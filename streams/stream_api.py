@@ -69,7 +69,7 @@ class Stream(StreamingResponse):
             log.warning("slow reader dropped", user=self._watch.user, dropped=self._screens.dropped)
 
 
-def screens(request: Request) -> Screens:
+async def screens(request: Request) -> Screens:
     """Give the screens of this process."""
     return cast("Screens", request.app.state.screens)
 

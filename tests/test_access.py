@@ -368,6 +368,7 @@ def test_keys_are_rotated_without_a_restart(doors: Doors) -> None:
         write_set(path, old)
 
 
+WEAK = rsa_key(65_537, 1_024).public_key()  # noqa: S505 - it is refused
 OKP = {"kty": "OKP", "crv": "Ed25519", "kid": "a"}
 
 
@@ -378,6 +379,7 @@ OKP = {"kty": "OKP", "crv": "Ed25519", "kid": "a"}
         ([{**OKP, "x": "AAAA"}], "is not a JWK set"),
         ([{"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}], "is not a JWK set"),
         ([{"kty": "oct", "k": "c2VjcmV0" * 8, "kid": "a"}], "is for HS256"),
+        ([RSAAlgorithm.to_jwk(WEAK, as_dict=True) | {"kid": "a"}], "fewer than 2048 bits"),
         ([OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True) | {"kid": "a"}], "priva"),
     ],
 )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 COMMANDS = [
     *("up", "worker", "demo", "topics", "simulate", "replay", "feed", "lag", "shards", "audit"),
     "config",
-    *("page", "explain", "exposures"),
+    *("page", "explain", "exposures", "api", "token"),
 ]
 AT = 1_790_000_000_000
 NO_KAFKA = {"kafka": "127.0.0.1:9"}

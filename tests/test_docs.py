@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import io
@@ -15,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-from redis.exceptions import ResponseError
 from typer.main import get_command
 
 from models import events
 from models.decoding import Reason
 from models.events import KINDS
 from models.policy import Policy
-from streams import history, topics
+from streams.api import application
 from streams.cli import app
+from streams.problems import TITLES
 from streams.settings import PREFIX, Settings
 from streams.store import LIBRARY
+from tests.doors import with_keys
 from tests.feeder import feeding
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def test_every_default_stands_as_it_is() -> None:
     defaults = {name.upper(): field.default for name, field in Settings.model_fields.items()}
 
     assert {name: str(defaults[name]) for name in table} == table
-    assert set(defaults) - set(table) == {"POLICY", "POLICY_FILE"}
+    without = {"POLICY", "POLICY_FILE", "API_URL", "API_KEYS", "API_SECRET", "API_ORIGINS"}
+    assert set(defaults) - set(table) == without
 
 
 def test_the_policy_file_of_the_docs_is_the_default_policy() -> None:
@@ -166,27 +167,30 @@ def test_every_kind_has_an_example() -> None:
     assert [events.encode(event).decode() for event in story()] == lines.splitlines()
 
 
+def test_every_problem_is_documented() -> None:
+    """The types of problems, and their status, are those that the API answers with."""
+    table = re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \| ", page("api.md"), re.MULTILINE)
+
+    assert {kind: int(status) for kind, status in table} == {
+        kind.value: status for kind, (status, _) in TITLES.items()
+    }
+
+
+def test_every_endpoint_is_documented(tmp_path: Path) -> None:
+    """The endpoints of the page are those of the contract, and no other."""
+    told = set(application(with_keys(Settings(), tmp_path)).openapi()["paths"])
+    table = re.findall(
+        r"`(?:GET|POST|DELETE) (/[^?`]*)[^`]*`", page("api.md").split("## Access")[0]
+    )
+
+    assert set(table) - {"/"} == told
+
+
 def test_every_reason_is_documented() -> None:
     """The reasons for a dead letter are those that a worker gives."""
     table = re.findall(r"^\| `(\w+)` \| (?:is|lacks|has) ", page("events.md"), re.MULTILINE)
 
     assert set(table) == {reason.value for reason in Reason}
-
-
-def test_the_producer_of_the_docs_publishes_valid_events(settings: Settings) -> None:
-    """The Python program, run as it stands on the topics of a test, adds two events and no more."""
-    (program,) = blocks(page("events.md"), "python")
-    here = program.replace("127.0.0.1:9092", settings.kafka)
-    here = here.replace("likewave.", settings.topic_prefix)
-    asyncio.run(topics.ensure(settings))
-    exec(here, {})  # noqa: S102  our own page
-
-    async def count() -> tuple[int, int]:
-        async with history.opened(settings) as log:
-            await log.read_to_end()
-            return log.valid, log.rejected
-
-    assert asyncio.run(count()) == (2, 0)
 
 
 @pytest.fixture
@@ -216,36 +220,29 @@ def test_python_examples_print_what_stands_below_them(told: redis.Redis, store: 
 
 def test_redis_examples_answer_what_stands_below_them(told: redis.Redis) -> None:
     """What is typed at the prompt is answered as shown."""
-    sessions = re.findall(
-        rf"^ {{4}}{PROMPT}(.*)\n((?: {{4}}(?!{PROMPT}).*\n)+)", page("redis.md"), re.MULTILINE
-    )
     with redis.Redis(connection_pool=told.connection_pool) as client:
         client.response_callbacks.clear()
-        for command, answer in sessions:
+        for command, answer in sessions():
             found = client.execute_command(*shlex.split(command))
             assert list(shown(found)) == [line[4:] for line in answer.splitlines()], command
-    assert len(sessions) > 5
+    assert len(sessions()) > 5
+
+
+def sessions() -> list[tuple[str, str]]:
+    """Give what is typed at the prompt of the page on Redis, with the answers below it."""
+    return re.findall(
+        rf"^ {{4}}{PROMPT}(.*)\n((?: {{4}}(?!{PROMPT}).*\n)+)", page("redis.md"), re.MULTILINE
+    )
 
 
 def shown(answer: Any) -> Iterator[str]:
     """Write an answer as redis-cli does."""
     if not isinstance(answer, list):
-        yield f"(integer) {answer}" if isinstance(answer, int) else f'"{answer}"'
+        text = "OK" if answer == "OK" else f'"{answer}"'
+        yield f"(integer) {answer}" if isinstance(answer, int) else text
         return
     for number, one in enumerate(answer, start=1):
         mark = f"{number:>{len(str(len(answer)))}}) "
         first, *others = shown(one)
         yield mark + first
         yield from (" " * len(mark) + line for line in others)
-
-
-def test_a_front_end_of_the_docs_can_read_and_not_write(told: redis.Redis, store: Store) -> None:
-    """The user that the page creates reads feeds with their reasons, and changes nothing."""
-    (rule,) = re.findall(r"^ {4}(ACL SETUSER .*)$", page("redis.md"), re.MULTILINE)
-    told.execute_command(*rule.split())
-    url = store.url.replace("redis://", "redis://frontend:secret@")
-    with redis.Redis.from_url(url, decode_responses=True) as frontend:
-        assert frontend.zrange("feed:{0}:ann", 0, 0, desc=True) == ["poem"]
-        assert len(frontend.fcall_ro("likewave_1_page", 1, "fence:{0}", "ann", 20)) == 3
-        with pytest.raises(ResponseError):
-            frontend.zadd("feed:{0}:ann", {"spam": 1})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -197,6 +198,26 @@ def test_a_user_may_not_publish_without_end(doors: Doors) -> None:
 
     assert answers == [200, 200, 429, 429]
     assert [post(doors, full, operator=True).status_code for _ in range(4)] == [200] * 4
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_no_mistake(
+    doors: Doors, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of it is published, nothing is logged, and others are answered."""
+    head = {**doors.of("ann"), "Content-Type": "application/json", "Content-Length": "100"}
+    lines = [
+        "POST /v1/events HTTP/1.1",
+        "Host: likewave",
+        *(f"{name}: {value}" for name, value in head.items()),
+    ]
+    host, port = doors.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall("\r\n".join([*lines, "", json.dumps(LIKE)]).encode())
+    answer = post(doors, {**LIKE, "item": "film"})
+
+    assert answer.status_code == 200
+    assert [event.item for event in log_of(settings, "likes")] == ["film"]  # type: ignore[attr-defined]
+    assert "mistake" not in "".join(capsys.readouterr())
 
 
 class TestOutage:

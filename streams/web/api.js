@@ -1,23 +1,15 @@
 // Requests, and what goes wrong with them in words: what happened, and what to do.
 
-const ADVICE = {
-  0: "Check the connection; the page keeps trying.",
-  401: "Sign in with a new token.",
-  429: "Wait a moment, then try again.",
-  503: "It is not lost for good: try again in a moment.",
-};
-
 /** What a request came to, where that is not what was asked for. */
 export class Problem extends Error {
-  constructor(status, document = {}, wait_s = 0) {
-    super(document.detail ?? document.title ?? "The server did not say why.");
+  constructor(status, document, wait_s = 0) {
+    super(document.detail ?? document.title);
     this.status = status; // 0: the server was not reached
     this.wait_ms = wait_s * 1_000;
-    this.advice = ADVICE[status] ?? "";
   }
 
   toString() {
-    return `${this.message.replace(/[.!]?$/, ".")} ${this.advice}`.trim();
+    return `${this.message.charAt(0).toUpperCase()}${this.message.slice(1).replace(/[.!]$/, "")}.`;
   }
 }
 
@@ -29,10 +21,14 @@ export async function reach(path, options = {}) {
     response = await fetch(path, { ...options, headers, credentials: "same-origin" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, { detail: "The server cannot be reached" });
+    throw new Problem(0, { detail: "the server cannot be reached: check the connection" });
   }
   if (response.ok) return response;
-  throw new Problem(response.status, await document(response), Number(response.headers.get("Retry-After")) || 0);
+  throw new Problem(
+    response.status,
+    await document(response),
+    Number(response.headers.get("Retry-After")) || 0,
+  );
 }
 
 export const get = async (path) => (await reach(path)).json();
@@ -43,17 +39,13 @@ export async function post(path, body, options = {}) {
   return response.status === 204 ? null : response.json();
 }
 
-/** Publish events of whoever looks; raises Problem where one of them is not taken. */
-export async function publish(events, options = {}) {
-  const { results } = await post("/v1/events", events, options);
-  const refused = results.find((result) => result.status === "rejected");
-  if (refused) throw new Problem(422, { detail: refused.reason });
-}
+/** Publish events of whoever looks, at this moment; raises Problem where they are not taken. */
+export const publish = (events, options) => post("/v1/events", events, options);
 
 async function document(response) {
   try {
     return await response.json();
   } catch {
-    return { detail: `The server answered ${response.status}` };
+    return { detail: `the server answered ${response.status}: try again` };
   }
 }

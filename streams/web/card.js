@@ -24,14 +24,32 @@ class Card {
     this.reason = make("p", { class: "reason" });
     this.notes = make("p", { class: "notes quiet" });
     const heading = make("div", { class: "heading" }, this.title, this.when);
-    const words = make("div", { class: "words" }, heading, this.about, this.reason, this.notes, actions(item, desk));
-    this.element = make("article", { class: "card", tabindex: "0", "aria-labelledby": this.title.id, "data-item": item }, this.picture, words);
+    const words = make(
+      "div",
+      { class: "words" },
+      heading,
+      this.about,
+      this.reason,
+      this.notes,
+      actions(item, desk),
+    );
+    this.element = make(
+      "article",
+      { class: "card", tabindex: "0", "aria-labelledby": this.title.id, "data-item": item },
+      this.picture,
+      words,
+    );
     mark(this.element, desk.deeds);
   }
 
   update(entry) {
     if (entry === this.shown) return;
-    if (!this.shown || String(entry.topics) !== String(this.shown.topics) || entry.author !== this.shown.author) this.tellAbout(entry);
+    if (
+      !this.shown ||
+      String(entry.topics) !== String(this.shown.topics) ||
+      entry.author !== this.shown.author
+    )
+      this.tellAbout(entry);
     this.tellReason(entry);
     this.notes.textContent = entry.notes.join(" · ");
     if (entry.at) this.when.dataset.at = entry.at;
@@ -61,7 +79,8 @@ class Card {
 /** Keep the buttons of all cards as what was done asks for. */
 export function keepMarked(deeds) {
   deeds.addEventListener("turn", ({ detail }) => {
-    for (const element of document.querySelectorAll(`.card[data-item="${CSS.escape(detail.id)}"]`)) mark(element, deeds);
+    for (const element of document.querySelectorAll(`.card[data-item="${CSS.escape(detail.id)}"]`))
+      mark(element, deeds);
   });
 }
 
@@ -84,14 +103,18 @@ function tell(when) {
 }
 
 /** Show for a moment that somebody acted. */
-function ping(element) {
+export function ping(element) {
   element.classList.remove("ping");
   void element.offsetWidth; // so that the animation begins anew
   element.classList.add("ping");
 }
 
 function name(who, desk) {
-  return make("button", { type: "button", class: "name", "aria-haspopup": "dialog", click: () => desk.meet(who) }, person(who));
+  return make(
+    "button",
+    { type: "button", class: "name", "aria-haspopup": "dialog", click: () => desk.meet(who) },
+    person(who),
+  );
 }
 
 function actions(item, desk) {
@@ -109,5 +132,11 @@ function actions(item, desk) {
 
 function action(kind, words, called, click) {
   const label = make("span", { class: "label" }, words);
-  return make("button", { type: "button", class: `action ${kind}`, click }, icon(kind), label, make("span", { class: "unseen" }, ` ${called}`));
+  return make(
+    "button",
+    { type: "button", class: `action ${kind}`, click },
+    icon(kind),
+    label,
+    make("span", { class: "unseen" }, ` ${called}`),
+  );
 }

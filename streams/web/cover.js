@@ -3,7 +3,8 @@
 
 import { draw, make } from "./elements.js";
 
-const PALETTES = [ // from the ground to the light
+const PALETTES = [
+  // from the ground to the light
   ["#1f2a44", "#3b5b92", "#c85c5c", "#e8a87c", "#f6d7b0"],
   ["#0f3d3e", "#1e6f6b", "#f2a65a", "#76c7b0", "#e2dcc8"],
   ["#5b2a2a", "#a4483a", "#3d5a6c", "#e39774", "#f4d6b8"],
@@ -25,8 +26,14 @@ export function cover(item, topics = []) {
   const compose = COMPOSITIONS[Math.floor(chance() * COMPOSITIONS.length)];
   return draw(
     "svg",
-    { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true", class: "cover" },
-    ground, ...compose(chance, colours),
+    {
+      viewBox: `0 0 ${SIZE} ${SIZE}`,
+      preserveAspectRatio: "xMidYMid slice",
+      "aria-hidden": "true",
+      class: "cover",
+    },
+    ground,
+    ...compose(chance, colours),
   );
 }
 
@@ -60,13 +67,16 @@ function arcs(chance, colours) {
   const [x, y] = [chance() < 0.5 ? 0 : SIZE, chance() < 0.5 ? 0 : SIZE];
   const widest = 95 + chance() * 30;
   const step = 15 + chance() * 5;
-  const rings = [3, 2, 4, 1, 3, 0].map((colour, ring) => circle(x, y, Math.max(widest - ring * step, 6), colours[colour]));
+  const rings = [3, 2, 4, 1, 3, 0].map((colour, ring) =>
+    circle(x, y, Math.max(widest - ring * step, 6), colours[colour]),
+  );
   return [...rings, circle(SIZE - x * 0.7 - 15, SIZE - y * 0.7 - 15, 6 + chance() * 5, colours[4])];
 }
 
 function orbits(chance, colours) {
   return [3, 2, 4, 1, 2].map((colour, turn) =>
-    circle(15 + chance() * 70, 15 + chance() * 70, 34 - turn * 5 + chance() * 10, colours[colour], 0.85));
+    circle(15 + chance() * 70, 15 + chance() * 70, 34 - turn * 5 + chance() * 10, colours[colour], 0.85),
+  );
 }
 
 function tiles(chance, colours) {
@@ -77,7 +87,11 @@ function tiles(chance, colours) {
     const corner = Math.floor(chance() * 5);
     if (corner === 4) return circle(x + side / 2, y + side / 2, side * 0.3, fill);
     const turn = `rotate(${corner * 90} ${x + side / 2} ${y + side / 2})`;
-    return draw("path", { d: `M${x},${y}h${side}a${side},${side} 0 0 1 -${side},${side}z`, fill, transform: turn });
+    return draw("path", {
+      d: `M${x},${y}h${side}a${side},${side} 0 0 1 -${side},${side}z`,
+      fill,
+      transform: turn,
+    });
   });
 }
 
@@ -89,7 +103,10 @@ function bands(chance, colours) {
     left += width;
     return draw("rect", { x: left - width, y: -50, width: width + 0.5, height: 200, fill: colours[colour] });
   });
-  return [draw("g", { transform: turn }, ...stripes), circle(30 + chance() * 40, 30 + chance() * 40, 15 + chance() * 8, colours[2])];
+  return [
+    draw("g", { transform: turn }, ...stripes),
+    circle(30 + chance() * 40, 30 + chance() * 40, 15 + chance() * 8, colours[2]),
+  ];
 }
 
 function circle(cx, cy, r, fill, opacity = 1) {

@@ -8,7 +8,8 @@ import { toast } from "./messages.js";
 
 const REMEMBERED = 500; // of each kind
 
-const DEEDS = { // the event, the one that takes it back, and the field for whom or what it is done to
+const DEEDS = {
+  // the event, the one that takes it back, and the field for whom or what it is done to
   like: ["like", "unlike", "item"],
   share: ["share", "unshare", "item"],
   direct: ["share", "unshare", "item"],
@@ -23,6 +24,7 @@ export class Deeds extends EventTarget {
     super();
     this.key = `likewave.deeds.${user}`;
     this.done = JSON.parse(localStorage.getItem(this.key) ?? "{}"); // kind -> ids, the newest last
+    this.turned = Promise.resolve(); // one deed after the other: the last of them counts
   }
 
   has(kind, id) {
@@ -34,7 +36,9 @@ export class Deeds extends EventTarget {
     const [done, undone, field] = DEEDS[kind];
     this.remember(kind, id, on);
     try {
-      await publish([{ kind: on ? done : undone, [field]: id, ...more, at: Date.now() }]);
+      await (this.turned = this.turned
+        .catch(() => {})
+        .then(() => publish([{ kind: on ? done : undone, [field]: id, ...more }])));
       return true;
     } catch (problem) {
       this.remember(kind, id, !on);

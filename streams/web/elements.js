@@ -23,7 +23,11 @@ const ICONS = {
 };
 
 export function icon(name) {
-  return draw("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "icon" }, draw("path", { d: ICONS[name] }));
+  return draw(
+    "svg",
+    { viewBox: "0 0 24 24", "aria-hidden": "true", class: "icon" },
+    draw("path", { d: ICONS[name] }),
+  );
 }
 
 function filled(element, attributes, children) {

@@ -42,10 +42,17 @@ export class ForYou {
     if (this.isLoading) return false;
     this.isLoading = true;
     try {
-      this.take(await get(cursor ? `/v1/feed?cursor=${encodeURIComponent(cursor)}` : "/v1/feed"), cursor === null);
+      this.take(
+        await get(cursor ? `/v1/feed?cursor=${encodeURIComponent(cursor)}` : "/v1/feed"),
+        cursor === null,
+      );
       return true;
     } catch (problem) {
-      toast(`The page did not come. ${problem}`, { isError: true, action: "Try again", act: () => this.load(cursor) });
+      toast(`The page did not come. ${problem}`, {
+        isError: true,
+        action: "Try again",
+        act: () => this.load(cursor),
+      });
       return false;
     } finally {
       this.isLoading = false;
@@ -65,7 +72,9 @@ export class ForYou {
     this.offer();
     find("more").hidden = !this.cursor;
     find("for-you-end").hidden = this.cursor !== null;
-    find("for-you-end").textContent = this.entries.length ? "That is all for now." : "There is nothing for you yet: follow somebody, or come back when something trends.";
+    find("for-you-end").textContent = this.entries.length
+      ? "That is all for now."
+      : "There is nothing for you yet: follow somebody, or come back when something trends.";
   }
 
   /** Count what came into the live feed since the page was made. */
@@ -83,7 +92,11 @@ export class ForYou {
   /** Take out what was hidden or is of somebody blocked; what is undone comes with the next first page. */
   adapt({ kind, id, on }) {
     if (!on || !["hide", "block", "mute"].includes(kind)) return;
-    const goes = kind === "hide" ? (one) => one.item === id : (one) => one.author === id || one.proofs.every((proof) => proof.who === id) && one.proofs.length > 0;
+    const goes =
+      kind === "hide"
+        ? (one) => one.item === id
+        : (one) =>
+            one.author === id || (one.proofs.every((proof) => proof.who === id) && one.proofs.length > 0);
     if (!this.entries.some(goes)) return;
     this.entries = this.entries.filter((one) => !goes(one));
     this.show();
@@ -92,6 +105,8 @@ export class ForYou {
 
 function entry({ item, author, topics, proofs, actors_total, reasons }) {
   const acts = proofs.map(({ kind, actor, at }) => ({ kind, who: actor, at }));
-  const notes = reasons.filter((reason) => !acts.length || !SOCIAL.test(reason)).map((one) => one.charAt(0).toUpperCase() + one.slice(1));
+  const notes = reasons
+    .filter((reason) => !acts.length || !SOCIAL.test(reason))
+    .map((one) => one.charAt(0).toUpperCase() + one.slice(1));
   return { item, author, topics, proofs: acts, accounts: actors_total, notes, at: acts[0]?.at };
 }

@@ -3,7 +3,7 @@
 // What moves under the eyes or the fingers of a reader is a nuisance, so while the page is paused,
 // scrolled, or read with the keyboard, the order stays: what is gone goes, and what is new waits.
 
-import { cards } from "./card.js";
+import { cards, ping } from "./card.js";
 import { find } from "./elements.js";
 import { List } from "./list.js";
 import { summing } from "./messages.js";
@@ -21,7 +21,7 @@ export class Friends {
     this.shown = [];
     this.hidden = new Set(); // items hidden a moment ago
     this.isPaused = false;
-    this.newest = null;
+    this.isKnown = false;
     this.list = new List(find("friends-feed"), cards(desk));
     this.stream = new Stream(`/v1/feed/stream?limit=${SIZE}`, (name, data) => this.hear(name, data), became);
     this.speak = summing((total) => `${count(total, "new item")} in your feed`);
@@ -54,17 +54,19 @@ export class Friends {
   }
 
   hear(name, data) {
-    if (name === "feed") this.feed = data.items.map(entry);
-    else if (name === "change") this.take(data);
-    else return;
+    if (name !== "feed" && name !== "change") return;
+    const feed = name === "feed" ? data.items.map(entry) : applied(this.feed, data);
+    if (this.isKnown) this.tellNew(feed);
+    this.feed = feed;
     this.isKnown = true;
     this.schedule();
   }
 
-  take(change) {
-    this.feed = applied(this.feed, change);
-    if (change.new.length) this.speak(change.new.length);
-    dispatchEvent(new CustomEvent("came", { detail: change.new.map((one) => one.item) }));
+  tellNew(feed) {
+    const before = new Set(this.feed.map((one) => one.item));
+    const items = feed.map((one) => one.item).filter((item) => !before.has(item));
+    if (items.length) this.speak(items.length);
+    dispatchEvent(new CustomEvent("came", { detail: items }));
   }
 
   schedule() {
@@ -72,7 +74,7 @@ export class Friends {
     const wait = Math.max(0, (this.rendered ?? -PACE_MS) + PACE_MS - performance.now());
     this.timer = setTimeout(() => {
       this.timer = null;
-      this.render();
+      if (!find("friends").hidden) this.render();
     }, wait);
   }
 
@@ -86,7 +88,9 @@ export class Friends {
     const feed = this.feed.filter((one) => !this.hidden.has(one.item));
     const known = new Map(feed.map((one) => [one.item, one]));
     const stays = this.isHeld && this.shown.length > 0;
-    this.shown = stays ? this.shown.filter((one) => known.has(one.item)).map((one) => known.get(one.item)) : feed;
+    this.shown = stays
+      ? this.shown.filter((one) => known.has(one.item)).map((one) => known.get(one.item))
+      : feed;
     this.isBehind = String(this.shown.map((one) => one.item)) !== String(feed.map((one) => one.item));
     this.list.show(this.shown);
     this.offer(feed.length - this.shown.length);
@@ -116,11 +120,17 @@ export class Friends {
     this.render();
   }
 
+  /** Show what waits, and go to the first of it. */
   release() {
-    this.pause(false);
+    const before = new Set(this.list.items);
     scrollTo({ top: 0, behavior: "instant" });
-    find("friends-title").focus({ preventScroll: true });
-    this.render();
+    this.pause(false);
+    const came = this.shown
+      .filter((one) => !before.has(one.item))
+      .map((one) => this.list.cards.get(one.item));
+    came.forEach((card) => ping(card.element));
+    came[0]?.element.scrollIntoView({ block: "nearest" });
+    came[0]?.element.focus({ preventScroll: true });
   }
 }
 
@@ -136,5 +146,13 @@ function applied(feed, change) {
 
 function entry({ item, author, topics, proofs, proofs_total }) {
   const named = new Set(proofs.map((proof) => proof.who)).size;
-  return { item, author, topics, proofs, accounts: named + proofs_total - proofs.length, notes: [], at: proofs[0]?.at };
+  return {
+    item,
+    author,
+    topics,
+    proofs,
+    accounts: named + proofs_total - proofs.length,
+    notes: [],
+    at: proofs[0]?.at,
+  };
 }

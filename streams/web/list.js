@@ -26,7 +26,9 @@ export class List {
     const before = still.matches || document.hidden ? null : this.tops();
     const focus = this.root.contains(document.activeElement) ? document.activeElement : null;
     this.remove(new Set(entries.map((entry) => entry.item)), before, focus);
-    this.cards = new Map(entries.map((entry) => [entry.item, this.cards.get(entry.item) ?? this.card(entry)]));
+    this.cards = new Map(
+      entries.map((entry) => [entry.item, this.cards.get(entry.item) ?? this.card(entry)]),
+    );
     entries.forEach((entry, place) => this.put(entry, place, entries.length));
     if (focus?.isConnected) focus.focus({ preventScroll: true });
     if (before) this.play(before);
@@ -69,14 +71,21 @@ export class List {
       const from = before.get(item);
       const isNear = bottom > -innerHeight && Math.min(top, from ?? top) < 2 * innerHeight;
       if (!isNear) continue;
-      if (from === undefined) element.animate([{ opacity: 0, transform: "translateY(-14px) scale(.985)" }, {}], COME);
+      if (from === undefined)
+        element.animate([{ opacity: 0, transform: "translateY(-14px) scale(.985)" }, {}], COME);
       else if (from !== top) this.glide(element, from - top);
     }
   }
 
   glide(element, by) {
     const rises = by > 0; // what rises passes in front of what sinks
-    element.animate([{ transform: `translateY(${by}px)`, zIndex: rises ? 2 : 1 }, { transform: "none", zIndex: rises ? 2 : 1 }], MOVE);
+    element.animate(
+      [
+        { transform: `translateY(${by}px)`, zIndex: rises ? 2 : 1 },
+        { transform: "none", zIndex: rises ? 2 : 1 },
+      ],
+      MOVE,
+    );
   }
 
   /** Leave a picture of a card that goes, which fades. */
@@ -90,7 +99,9 @@ export class List {
     ghost.classList.add("ghost");
     Object.assign(ghost.style, { top: `${top + scrollY}px`, left: `${left}px`, width: `${width}px` });
     document.body.append(ghost);
-    ghost.animate([{ opacity: 1 }, { opacity: 0, transform: "scale(.97)" }], GO).finished.finally(() => ghost.remove());
+    ghost
+      .animate([{ opacity: 1 }, { opacity: 0, transform: "scale(.97)" }], GO)
+      .finished.finally(() => ghost.remove());
   }
 
   /** J and K go from card to card while one of them has the focus. */

@@ -7,7 +7,7 @@ import { Deeds } from "./deeds.js";
 import { find, make } from "./elements.js";
 import { ForYou } from "./for_you.js";
 import { Friends } from "./friends.js";
-import { speak } from "./messages.js";
+import { speak, toast } from "./messages.js";
 import { account, findSomebody, meet, share } from "./people.js";
 import { Sightings } from "./sightings.js";
 import { Trending } from "./trending.js";
@@ -16,6 +16,7 @@ import { person } from "./words.js";
 
 const SIGNED_IN = "likewave.user"; // the session itself is a cookie that no script can read
 const VIEWS = { "#friends": "Friends", "#for-you": "For you", "#trending": "Trending" };
+const STATES = { connecting: "Connecting", live: "Live", waiting: "Reconnecting" };
 const TICK_MS = 1_000;
 const AGAIN_MS = 2_000;
 const isLocal = document.documentElement.dataset.local !== undefined; // one may look as anybody
@@ -23,28 +24,36 @@ const isLocal = document.documentElement.dataset.local !== undefined; // one may
 let isOpen = false;
 
 async function start() {
-  const token = /^#token=(.+)$/.exec(location.hash)?.[1];
-  if (token) history.replaceState(null, "", location.pathname); // at once: an address is shown, kept and sent
+  find("look-form").hidden = !isLocal;
+  find("look-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    signIn(tokenOf(find("look").value));
+  });
   find("sign-in-form").addEventListener("submit", (event) => {
     event.preventDefault();
     signIn(find("token").value.trim());
   });
-  find("look-form").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    signIn(await tokenOf(find("look").value));
-  });
-  find("look-form").hidden = !isLocal;
-  if (token) await signIn(decodeURIComponent(token));
-  else if (localStorage.getItem(SIGNED_IN)) await enter();
+  addEventListener("hashchange", takeToken);
+  if (takeToken()) return;
+  if (localStorage.getItem(SIGNED_IN)) await enter();
   else askForToken();
+}
+
+/** Sign in with the token that the address holds, if it does; it leaves the address at once. */
+function takeToken() {
+  const token = /^#token=(.+)$/.exec(location.hash)?.[1];
+  if (!token) return false;
+  history.replaceState(null, "", location.pathname); // an address is shown, kept and sent
+  signIn(token);
+  return true;
 }
 
 async function signIn(token) {
   try {
-    await openSession(token);
+    await openSession(await token);
     await enter();
   } catch (problem) {
-    askForToken(problem.status === 401 ? `That token was not accepted. ${problem.message}` : String(problem));
+    askForToken(String(problem));
   }
 }
 
@@ -60,20 +69,27 @@ async function enter() {
       localStorage.setItem(SIGNED_IN, me.user);
       return open(me);
     } catch (problem) {
-      if (problem.status === 401) return askForToken("Your token has expired. Sign in with a new one.");
-      tellState("waiting", problem.wait_ms || AGAIN_MS);
-      await new Promise((resolve) => setTimeout(resolve, problem.wait_ms || AGAIN_MS));
+      if (problem.status === 401) return askForToken("Your session has ended: sign in with a new token.");
+      const wait_ms = problem.wait_ms || AGAIN_MS;
+      tellState("waiting", problem);
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
     }
   }
 }
 
+/** Show nothing but the way in, and why. */
 function askForToken(error = "") {
   localStorage.removeItem(SIGNED_IN);
+  for (const name of Object.keys(VIEWS)) find(name.slice(1)).hidden = true;
+  frame().forEach((element) => (element.hidden = true));
   find("sign-in-art").replaceChildren(...["song", "film", "walk", "book"].map((item) => cover(item)));
   find("sign-in").hidden = false;
   find("token-error").textContent = error;
   if (error) find("token").focus();
 }
+
+/** Name what stands around the feeds. */
+const frame = () => [document.querySelector(".tabs"), find("state"), find("account"), find("aside")];
 
 /** Open the feeds of who looks; whoever comes after somebody else has a page of their own. */
 function open({ user, expires }) {
@@ -97,8 +113,11 @@ function open({ user, expires }) {
 function greet(desk) {
   find("sign-in").hidden = true;
   find("token").value = "";
-  for (const element of [document.querySelector(".tabs"), find("state"), find("account"), find("aside")]) element.hidden = false;
-  find("account").replaceChildren(face(desk.user), make("span", { class: "unseen" }, `${person(desk.user)}: your account`));
+  frame().forEach((element) => (element.hidden = false));
+  find("account").replaceChildren(
+    face(desk.user),
+    make("span", { class: "unseen" }, `${person(desk.user)}: your account`),
+  );
   find("account").addEventListener("click", () => account(desk));
   document.querySelector("[data-find]").addEventListener("click", () => findSomebody(desk));
 }
@@ -145,35 +164,37 @@ class Desk {
     return [...new Set(acts.map((act) => act.who))].filter((who) => who !== this.user);
   }
 
+  /** Look as another user; raises Problem. */
   async lookAs(user) {
-    await signIn(await tokenOf(user));
+    await openSession(await tokenOf(user));
+    localStorage.setItem(SIGNED_IN, user);
+    location.reload();
   }
 
   async leave() {
-    await reach("/v1/session", { method: "DELETE" });
-    localStorage.removeItem(SIGNED_IN);
-    location.reload();
+    try {
+      await reach("/v1/session", { method: "DELETE" });
+      localStorage.removeItem(SIGNED_IN);
+      location.reload();
+    } catch (problem) {
+      toast(`You are still signed in. ${problem}`, { isError: true });
+    }
   }
 }
 
 /** Say how the line to the server is; speak of it only where it is lost, and when it is back. */
-function tellState(state, detail) {
-  const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", refused: "Signed out" }[state];
+function tellState(state, problem) {
+  if (state === "refused") return askForToken(String(problem));
   const before = find("state").dataset.state;
   if (state === "connecting" && before === "waiting") return; // no flicker between two attempts
   find("state").hidden = false;
   find("state").dataset.state = state;
-  find("state-words").textContent = words;
-  if (state === "waiting" && before !== "waiting") speak("The connection is lost. Trying again.");
+  find("state-words").textContent = STATES[state];
   if (state === "live" && before === "waiting") speak("Connected again.");
-  if (state === "refused") leaveFor(detail);
-}
-
-/** Ask for a token again, with the reason. */
-function leaveFor(problem) {
-  for (const one of Object.keys(VIEWS)) find(one.slice(1)).hidden = true;
-  for (const element of [document.querySelector(".tabs"), find("state"), find("account"), find("aside")]) element.hidden = true;
-  askForToken(String(problem));
+  if (state !== "waiting" || before === "waiting") return;
+  if (problem.status)
+    toast(String(problem), { isError: true }); // it is not the line: the server says what it is
+  else speak("The connection is lost. Trying again.");
 }
 
 start();

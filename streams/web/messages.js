@@ -7,10 +7,16 @@ const QUIET_MS = 12_000; // a feed that moves is spoken of this seldom
 
 /** Show a message for a while, with an action where there is one. */
 export function toast(words, { action, act, isError = false } = {}) {
-  const element = make("div", { class: isError ? "toast error" : "toast", role: isError ? "alert" : "status" }, make("span", {}, words));
+  const element = make(
+    "div",
+    { class: isError ? "toast error" : "toast", role: isError ? "alert" : "status" },
+    make("span", {}, words),
+  );
   const leave = () => element.remove();
   if (action) element.append(make("button", { type: "button", click: () => (leave(), act()) }, action));
-  element.append(make("button", { type: "button", class: "bare", "aria-label": "Close", click: leave }, icon("close")));
+  element.append(
+    make("button", { type: "button", class: "bare", "aria-label": "Close", click: leave }, icon("close")),
+  );
   find("toasts").replaceChildren(element);
   let timer = setTimeout(leave, STAY_MS);
   const rest = () => clearTimeout(timer);

@@ -7,9 +7,18 @@ let sheets = 0;
 /** Open a sheet; the focus goes back to where it was when it closes. */
 export function sheet(heading, ...content) {
   const title = make("h2", { id: `sheet-${++sheets}`, tabindex: "-1" }, heading);
-  const close = make("button", { type: "button", class: "bare", "aria-label": "Close", click: () => dialog.close() }, icon("close"));
+  const close = make(
+    "button",
+    { type: "button", class: "bare", "aria-label": "Close", click: () => dialog.close() },
+    icon("close"),
+  );
   const body = make("div", { class: "sheet-body" }, ...content);
-  const dialog = make("dialog", { class: "sheet", "aria-labelledby": title.id }, make("div", { class: "sheet-head" }, title, close), body);
+  const dialog = make(
+    "dialog",
+    { class: "sheet", "aria-labelledby": title.id },
+    make("div", { class: "sheet-head" }, title, close),
+    body,
+  );
   const opener = document.activeElement;
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => {

@@ -13,7 +13,9 @@ export class Sightings {
     this.since = new Map(); // element -> when it came on the screen, or its reader did
     this.told = new Set(); // items
     this.waiting = [];
-    this.observer = new IntersectionObserver((entries) => entries.forEach((entry) => this.look(entry)), { threshold: [0, SHARE] });
+    this.observer = new IntersectionObserver((entries) => entries.forEach((entry) => this.look(entry)), {
+      threshold: [0, SHARE],
+    });
     setInterval(() => this.turnOver(), TOGETHER_MS);
     addEventListener("visibilitychange", () => (document.hidden ? this.leave() : this.comeBack()));
     addEventListener("pagehide", () => this.leave());
@@ -44,7 +46,7 @@ export class Sightings {
     const { item } = element.dataset;
     if (!(dwell_ms >= WHILE_MS) || this.told.has(item)) return;
     this.told.add(item);
-    this.waiting.push({ kind: "view", item, dwell_ms, at: Date.now() });
+    this.waiting.push({ kind: "view", item, dwell_ms });
   }
 
   turnOver() {

@@ -10,7 +10,10 @@ const LONGEST_WAIT_MS = 15_000;
 const SILENCE_MS = 35_000; // the server says something every 15 s
 
 export class Stream {
-  /** `heard(name, data)` is told every event, `became(state, detail)`: connecting, live, waiting, refused. */
+  /**
+   * `heard(name, data)` is told every event, and `became(state, problem)` how the line is:
+   * connecting, live, waiting (until the next attempt), refused (for good).
+   */
   constructor(path, heard, became) {
     this.path = path;
     this.heard = heard;
@@ -35,13 +38,14 @@ export class Stream {
   }
 
   async run(stopper) {
-    for (let failures = 0; !stopper.signal.aborted; ) {
+    for (let failures = 0; !stopper.signal.aborted;) {
       this.became("connecting");
       try {
         await this.read(stopper, () => (failures = 0));
       } catch (error) {
         if (stopper.signal.aborted) return;
         if (error.status === 401 || error.status === 403) return this.became("refused", error);
+        this.became("waiting", error);
         await this.wait(error.wait_ms || Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS));
       }
     }
@@ -61,23 +65,25 @@ export class Stream {
       for await (const event of events(response.body, () => {
         clearTimeout(silence);
         silence = setTimeout(cut, SILENCE_MS);
-      })) this.hear(event);
+      }))
+        this.hear(event);
     } finally {
       clearTimeout(silence);
+      cut();
       stopper.signal.removeEventListener("abort", cut);
     }
-    throw new Problem(0, { detail: "The stream has ended" });
+    throw new Problem(0, { detail: "the stream has ended" });
   }
 
   hear({ id, name, data }) {
-    if (name === "end" && data.reason === "expired") throw new Problem(401, { detail: "Your token has expired" });
+    if (name === "end" && data.reason === "expired")
+      throw new Problem(401, { detail: "your token has expired: sign in with a new one" });
     if (id) this.version = id;
     this.heard(name, data);
   }
 
   async wait(longest_ms) {
     const wait_ms = longest_ms * (0.6 + 0.4 * Math.random()); // so that not everybody comes back at once
-    this.became("waiting", wait_ms);
     await new Promise((resolve) => {
       this.hurry = resolve;
       setTimeout(resolve, wait_ms);

@@ -52,13 +52,25 @@ export class Trending {
     const before = this.topics.size;
     for (const topic of topics) if (this.topics.size < TOPICS) this.topics.add(topic);
     if (this.topics.size === before) return;
-    const button = (topic) => make("button", { type: "button", class: "chip", "aria-pressed": String(topic === this.topic), "data-topic": topic, click: () => this.choose(topic) }, topic || "All");
+    const button = (topic) =>
+      make(
+        "button",
+        {
+          type: "button",
+          class: "chip",
+          "aria-pressed": String(topic === this.topic),
+          "data-topic": topic,
+          click: () => this.choose(topic),
+        },
+        topic || "All",
+      );
     find("topics").replaceChildren(...["", ...this.topics].map(button));
   }
 
   choose(topic) {
     this.topic = topic;
-    for (const chip of find("topics").children) chip.setAttribute("aria-pressed", chip.dataset.topic === topic);
+    for (const chip of find("topics").children)
+      chip.setAttribute("aria-pressed", chip.dataset.topic === topic);
     this.look();
   }
 }
@@ -67,8 +79,22 @@ export class Trending {
 class Line {
   constructor({ item, topics }, desk) {
     this.counts = make("span", { class: "quiet" });
-    const words = make("span", { class: "line-words" }, make("span", { class: "line-title" }, title(item)), this.counts);
-    this.element = make("li", {}, make("button", { type: "button", class: "line", "aria-haspopup": "dialog", click: () => desk.explain(item) }, cover(item, topics), words));
+    const words = make(
+      "span",
+      { class: "line-words" },
+      make("span", { class: "line-title" }, title(item)),
+      this.counts,
+    );
+    this.element = make(
+      "li",
+      {},
+      make(
+        "button",
+        { type: "button", class: "line", "aria-haspopup": "dialog", click: () => desk.explain(item) },
+        cover(item, topics),
+        words,
+      ),
+    );
   }
 
   update({ counts }) {
@@ -78,5 +104,14 @@ class Line {
 
 function entry({ item, author, topics, likes, shares, views }) {
   const counts = [likes && count(likes, "like"), shares && count(shares, "share")].filter(Boolean).join(", ");
-  return { item, author, topics, proofs: [], accounts: 0, notes: [counts, count(views, "view")].filter(Boolean), counts: counts || count(views, "view"), at: null };
+  return {
+    item,
+    author,
+    topics,
+    proofs: [],
+    accounts: 0,
+    notes: [counts, count(views, "view")].filter(Boolean),
+    counts: counts || count(views, "view"),
+    at: null,
+  };
 }

@@ -4,7 +4,12 @@ const NUMBER = /^\d+$/;
 const TELLING = ["direct", "share", "post", "like"]; // the most telling kind of act first
 const DID = { direct: "shared this with you", share: "shared this", post: "posted this", like: "liked this" };
 const DID_BRIEFLY = { direct: "shared", share: "shared", post: "posted", like: "liked" };
-const SPANS = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "min"], [1_000, "s"]];
+const SPANS = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "min"],
+  [1_000, "s"],
+];
 
 const capital = (id) => id.charAt(0).toUpperCase() + id.slice(1);
 export const person = (id) => (NUMBER.test(id) ? `User ${id}` : capital(id));
@@ -18,7 +23,8 @@ export function ago(at, now = Date.now()) {
   return `${Math.floor(passed / span)} ${unit} ago`;
 }
 
-export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+export const count = (number, one, many = `${one}s`) =>
+  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
 /** Write a strength or a part of a value: three digits say enough. */
 export function figure(number) {
@@ -39,7 +45,9 @@ export function because(proofs, accounts) {
   if (others === 0) return [{ who: actors[0] }, ` ${DID[kind]}`];
   const rest = others === 1 && company.length ? { who: company[0] } : count(others, "friend");
   if (alike) return [{ who: actors[0] }, " and ", rest, ` ${DID[kind]}`];
-  return [{ who: actors[0] }, ` ${DID[kind]} · and `, rest];
+  if (!rest.who) return [{ who: actors[0] }, ` ${DID[kind]} · ${others} more friends`];
+  const theirs = proofs.find((proof) => proof.who === rest.who).kind;
+  return [{ who: actors[0] }, ` ${DID[kind]}, `, rest, ` ${DID_BRIEFLY[theirs]} it`];
 }
 
 /** Say in a few words what somebody did just now. */
