@@ -258,7 +258,9 @@ def test_a_token_leaves_the_address_at_once_and_a_bad_one_is_refused_in_words(si
     """The page says what is wrong and what to do; a session outlives a reload, and ends."""
     page = site.open(still=True)
     page.goto("/#token=nonsense")
-    expect(page.locator("#token-error")).to_contain_text("The token is not valid here: sign in again.")
+    expect(page.locator("#token-error")).to_contain_text(
+        "The token is not valid here: sign in again."
+    )
     assert page.url.endswith("/")
     assert grave(page) == []
     keep(page, "sign-in")
