@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks import (
+    clients,
     famous,
     fanout,
     freshness,
@@ -50,6 +51,7 @@ BENCHMARKS = {
     "returning": returning.run,
     "freshness": freshness.run,
     "push": push.run,
+    "clients": clients.run,
     "recovery": recovery.run,
     "spread": spread.run,
     "spam": spam.run,

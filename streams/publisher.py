@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streams.producer import Record
     from streams.settings import Settings
 
-MOST_WAITING = 1_000  # calls; more of them wait for room
+MOST_CALLS = 5_000  # that wait or are on their way; more of them wait for room
 MOST_AT_ONCE = 10_000  # records of a group, unless one call has more
 
 
@@ -48,12 +48,14 @@ class Publisher:
     def __init__(self, settings: Settings, *, patience_s: float = PATIENCE_S) -> None:
         self._settings = settings
         self._patience_s = patience_s
-        self._calls: asyncio.Queue[_Call | None] = asyncio.Queue(MOST_WAITING)  # None ends it
+        self._room = asyncio.Semaphore(MOST_CALLS)
+        self._calls: asyncio.Queue[_Call | None] = asyncio.Queue()  # None is the end
         self._work: asyncio.Task[None] | None = None
         self._is_over = False
 
     async def __aenter__(self) -> Self:
         """Take calls; Kafka may be away, or come later."""
+        self._is_over = False
         self._work = asyncio.create_task(self._carry())
         return self
 
@@ -61,7 +63,8 @@ class Publisher:
         """Carry what waits, and take nothing more."""
         work, self._work = self._work, None
         if work is not None:
-            await self._calls.put(None)
+            async with self._room:  # it is given in turn: whoever called before is in the queue
+                self._calls.put_nowait(None)
             await work
 
     async def carry(self, records: Sequence[Record]) -> None:
@@ -75,8 +78,9 @@ class Publisher:
         if not records:
             return
         call = _Call(records, asyncio.get_running_loop().create_future())
-        await self._calls.put(call)
-        await call.answer
+        async with self._room:
+            self._calls.put_nowait(call)
+            await call.answer
 
     async def _carry(self) -> None:
         group = await self._gather()
@@ -84,12 +88,7 @@ class Publisher:
             try:
                 async with Producer(self._settings, patience_s=self._patience_s) as producer:
                     while group:
-                        await producer.publish_raw(
-                            chain.from_iterable(one.records for one in group)
-                        )
-                        await producer.flush()
-                        for call in group:
-                            call.acknowledge()
+                        await _publish(producer, group)
                         group = await self._gather()
             except Exception as error:  # noqa: BLE001  whoever waits is told, whatever it is
                 for call in group:
@@ -111,3 +110,11 @@ class Publisher:
     def _may_take(self, records: int) -> bool:
         """Tell whether a group of so many records takes another call that waits."""
         return records < MOST_AT_ONCE and not self._calls.empty()
+
+
+async def _publish(producer: Producer, group: Sequence[_Call]) -> None:
+    """Publish what all calls of a group have, and tell them."""
+    await producer.publish_raw(chain.from_iterable(call.records for call in group))
+    await producer.flush()
+    for call in group:
+        call.acknowledge()

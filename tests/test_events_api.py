@@ -12,7 +12,7 @@ import pytest
 from models.decoding import AHEAD_MS
 from models.events import KINDS, TOPICS, decode, encode
 from models.submission import MOST
-from streams import contract, topics
+from streams import api, contract, topics
 from streams.clock import now_ms
 from tests.doors import Doors, serving
 from tests.test_producer import read
@@ -56,12 +56,8 @@ def post(
 
 
 def log_of(settings: Settings, *of: str) -> list[Event]:
-    """Read back what was published to some topics, or to all."""
-
-    async def records() -> list[Event]:
-        return [decode(one.value) for topic in of for one in await read(settings, topic)]
-
-    return asyncio.run(records())
+    """Read back what was published to some topics."""
+    return [decode(one.value) for one in asyncio.run(read(settings, *of))]
 
 
 def ends(settings: Settings) -> int:
@@ -224,8 +220,9 @@ class TestOutage:
     """What callers are told while Kafka is away."""
 
     @pytest.fixture
-    def broker(self, own_broker: Broker) -> Broker:
-        """Have a broker that may be killed."""
+    def broker(self, own_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
+        """Have a broker that may be killed, and an API that waits for it a second."""
+        monkeypatch.setattr(api, "PUBLISHED_S", 1.0)
         return own_broker
 
     def test_kafka_away_is_503_and_its_return_needs_no_restart(

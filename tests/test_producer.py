@@ -22,20 +22,22 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-async def read(settings: Settings, topic: str) -> list[ConsumerRecord]:
-    """Read a whole topic, partition by partition."""
+async def read(settings: Settings, *topics: str) -> list[ConsumerRecord]:
+    """Read all of some topics, partition by partition."""
     consumer = AIOKafkaConsumer(
-        settings.topic(topic), bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
+        *map(settings.topic, topics),
+        bootstrap_servers=settings.kafka,
+        auto_offset_reset="earliest",
     )
     bounds = await log_bounds(settings)
-    left = sum(end - start for (name, _), (start, end) in bounds.items() if name == topic)
+    left = sum(end - start for (name, _), (start, end) in bounds.items() if name in topics)
     records: list[ConsumerRecord] = []
     await consumer.start()
     while left > len(records):
         for taken in (await consumer.getmany(timeout_ms=5_000)).values():
             records.extend(taken)
     await consumer.stop()
-    return sorted(records, key=lambda record: (record.partition, record.offset))
+    return sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
 
 
 def toggles(users: int, rounds: int) -> list[Event]:
