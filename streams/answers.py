@@ -22,11 +22,11 @@ SECRET = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
-class PageProof:
-    """An act of the circle, at a moment (Unix ms)."""
+class Proof:
+    """An act of the circle that put an item into the feed, at a moment (Unix ms)."""
 
     kind: str
-    actor: str
+    who: str
     at: int
 
 
@@ -41,7 +41,7 @@ class PageItem:
     author: str | None
     topics: list[str]
     sources: list[str]
-    proofs: list[PageProof]
+    proofs: list[Proof]
     actors_total: int
     account: str | None
     reserved: bool
@@ -65,22 +65,13 @@ class FeedPage:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveProof:
-    """An act that put an item into the feed, at a moment (Unix ms)."""
-
-    kind: str
-    who: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
 class LiveItem:
     """One item of a live feed."""
 
     item: str
     effective_time: int
     strength: float
-    proofs: list[LiveProof]
+    proofs: list[Proof]
     proofs_total: int
     author: str | None
     topics: list[str]

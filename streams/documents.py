@@ -36,7 +36,7 @@ def _item(ranked: Ranked) -> Document:
         "author": candidate.author,
         "topics": candidate.topics,
         "sources": sorted(candidate.sources),
-        "proofs": [proof._asdict() for proof in candidate.proofs],
+        "proofs": [{"kind": kind, "who": who, "at": at} for kind, who, at in candidate.proofs],
         "actors_total": candidate.actors_total,
         "account": ranked.account,
         "reserved": ranked.reserved,

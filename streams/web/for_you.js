@@ -104,9 +104,8 @@ export class ForYou {
 }
 
 function entry({ item, author, topics, proofs, actors_total, reasons }) {
-  const acts = proofs.map(({ kind, actor, at }) => ({ kind, who: actor, at }));
   const notes = reasons
-    .filter((reason) => !acts.length || !SOCIAL.test(reason))
+    .filter((reason) => !proofs.length || !SOCIAL.test(reason))
     .map((one) => one.charAt(0).toUpperCase() + one.slice(1));
-  return { item, author, topics, proofs: acts, accounts: actors_total, notes, at: acts[0]?.at };
+  return { item, author, topics, proofs, accounts: actors_total, notes, at: proofs[0]?.at };
 }
