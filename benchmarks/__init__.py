@@ -21,6 +21,7 @@ In import order:
     freshness   from act to visible, and pages meanwhile
     streams     the API as a process of its own, and many who have a stream open there
     push        from act to the screens of connected friends, and what streams cost
+    requests    pages over HTTP while likes come in
     clients     acts that the client of producers has acknowledged
     recovery    a worker after SIGKILL
     lives       simulated people who live with the pages of one policy

@@ -47,6 +47,15 @@ class Site:
         self._process = process
         self._open: list[asyncio.Task[None] | socket.socket] = []
 
+    @property
+    def url(self) -> str:
+        """Give the address of the API."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def token(self, user: str) -> str:
+        """Sign a token of a user."""
+        return self._signer.token(user, now=now_ms(), minutes=VALID_MINUTES)
+
     def memory_mb(self) -> float:
         """Give the memory of the process."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
@@ -76,10 +85,9 @@ class Site:
             one.cancel() if isinstance(one, asyncio.Task) else one.close()
 
     def _request(self, user: str, *, limit: int) -> bytes:
-        token = self._signer.token(user, now=now_ms(), minutes=VALID_MINUTES)
         path = f"/v1/feed/stream?limit={limit}"
-        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
-        return head.encode()
+        who = f"Authorization: Bearer {self.token(user)}"
+        return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{who}\r\n\r\n".encode()
 
     async def _follow(
         self, user: str, lines: AsyncIterator[bytes], writer: asyncio.StreamWriter
