@@ -353,6 +353,17 @@ def check(event: Event) -> None:
             raise EventError(f"a user cannot act on themselves ({named})", path=path)
 
 
+def moved(event: Event, by_ms: int) -> Event:
+    """Give an event as it would be had all happened `by_ms` later.
+
+    >>> moved(Like(at=5, user="ann", item="song", since=1), 10)
+    Like(at=15, user='ann', item='song', since=11)
+    """
+    since = getattr(event, "since", None)
+    account = {} if since is None else {"since": since + by_ms}
+    return msgspec.structs.replace(event, at=event.at + by_ms, **account)
+
+
 def ids(events: Sequence[Event]) -> list[str]:
     """List all ids that events name, in no order; quick where they are of one topic."""
     shapes = {_fields[kind] for kind in set(map(type, events))}

@@ -1,7 +1,8 @@
 """Events as front-ends hand them in: whose they are, and what need not be said.
 
 A caller acts for themselves and now, unless the event says otherwise; it may say another moment,
-and for operators another user.
+and for operators another user. An item is whoever's posted it first, so nobody but an operator
+posts in the past. How old an account is its token says, not the event: a young one counts less.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import msgspec
 
 from models.decoding import UNREADABLE, admit
 from models.errors import EventError
-from models.events import Befriend, Takedown, refusal
+from models.events import Befriend, Post, Takedown, refusal
+from models.policy import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from models.events import Event
 
 MOST = 1_000  # events handed in at once
+LATE_MS = 5 * MINUTE  # that a post may be on its way
 
 # A friendship takes two, of whom one calls; a takedown concerns everybody.
 OPERATORS_ONLY = (Befriend, Takedown)
@@ -37,6 +40,7 @@ class Submitter:
     user: str
     is_operator: bool
     now: int
+    since: int | None = None  # when the account was made (Unix ms); None: long ago
 
 
 def is_list(body: bytes) -> bool:
@@ -76,6 +80,9 @@ def submitted(
     known = {"at": who.now, "user": who.user, **(said or {})}
     if said and "kind" in given and bytes(given["kind"]) != _json.encode(said["kind"]):
         raise EventError(f"the headers say that this is a {said['kind']}", path="$.kind")
+    if not who.is_operator:
+        given.pop("since", None)
+        known |= {} if who.since is None else {"since": who.since}
     event = admit(_json.encode(known | given), now=who.now)
     _check_rights(event, who)
     return event
@@ -88,3 +95,5 @@ def _check_rights(event: Event, who: Submitter) -> None:
         raise EventError(f"only an operator may publish a {event.kind}", path="$.kind")
     if event.accounts[0] != who.user:
         raise EventError(f"leave it out, or give {who.user}, who calls", path="$.user")
+    if isinstance(event, Post) and event.at < who.now - LATE_MS:
+        raise EventError("leave it out: only an operator may post in the past", path="$.at")

@@ -33,6 +33,7 @@ class Caller:
     user: str
     is_operator: bool
     expires_at: int
+    since: int | None = None  # when the account was made (Unix ms), where the token says so
 
 
 class Access:
@@ -63,7 +64,7 @@ class Access:
         if not re.match(ID_PATTERN, user):
             raise AccessError("the subject of the token is no id")
         scopes = str(claims.get("scope", "")).split()
-        return Caller(user, OPERATOR in scopes, int(expires) * 1_000)
+        return Caller(user, OPERATOR in scopes, int(expires) * 1_000, _since(claims.get("since")))
 
     def _claims(self, token: str) -> dict[str, Any]:
         key = self._keys.find(jwt.get_unverified_header(token).get("kid"))
@@ -77,3 +78,10 @@ class Access:
             issuer=self._issuer,
             options={"require": list(REQUIRED), "verify_iat": False},
         )
+
+
+def _since(claim: object) -> int | None:
+    """Read when an account was made; raise AccessError where the token says it in no such way."""
+    if claim is None or (type(claim) is int and claim >= 0):
+        return claim
+    raise AccessError("the claim `since` of the token is no moment in Unix ms")

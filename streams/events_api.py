@@ -88,7 +88,8 @@ async def handed(request: Request, writer: Writer) -> Handed:
         raise ProblemError(Kind.MEDIA, f"send JSON, under `Content-Type: {submissions.JSON}`")
     said = cloudevents.said(request.headers)
     body = await request.body()
-    return Handed(body, Submitter(writer.user, writer.is_operator, now_ms()), said)
+    who = Submitter(writer.user, writer.is_operator, now_ms(), writer.since)
+    return Handed(body, who, said)
 
 
 def _refused(found: list[Event | EventError], *, listed: bool) -> Response:
@@ -124,7 +125,8 @@ async def publish(
     """Publish an event, or a list of them; answer once Kafka has acknowledged all.
 
     Who acts is the caller, and may be left out; so may `at`, for now. `befriend` and `takedown`
-    need the operator scope, and with it any user may be named. CloudEvents are read in binary
+    need the operator scope, and so does a `post` of the past; with it any user may be named. How
+    old an account is (`since`) its token says. CloudEvents are read in binary
     mode: `ce-type` is `likewave.` and the kind, `ce-time` may be the moment.
     """
     parts = given.elements()

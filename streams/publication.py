@@ -80,7 +80,7 @@ async def _simulate(publish: Simulation, options: SimulateOptions, *, json: bool
 
 
 @app.command(epilog="Example: likewave replay gowalla1k --map checkin=like --speed 60x")
-def replay(
+def replay(  # noqa: PLR0913 - a person chooses each of them
     path: Annotated[
         str, typer.Argument(metavar="PATH", help="JSON lines, a data set folder, or - for stdin.")
     ],
@@ -88,19 +88,23 @@ def replay(
     meanings: Meanings = None,
     edges: Annotated[Edges, typer.Option(help="What a data set's friends are.")] = "befriend",
     speed: Annotated[str, typer.Option(help="max, or times as fast as it happened: 60x.")] = "max",
+    ends_now: Annotated[
+        bool, typer.Option("--ends-now", help="Move all moments, so that the last is this one.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Publish the events of a file, of standard input, or of a data set.
 
     A data set is a folder of friends.csv.gz and interactions.csv.gz; what
     --map does not name is left out. Files are checked whole before the
-    first event is published.
+    first event is published. What is older than the horizon (7 days before the
+    newest event of all) changes nothing: --ends-now brings it up to date.
     """
     try:
         pace, mapping = parse_speed(speed), parse_meanings(meanings or ())
     except SettingsError as error:
         raise typer.BadParameter(str(error)) from error
-    options = ReplayOptions(path=path, meanings=mapping, edges=edges, speed=pace)
+    options = ReplayOptions(path=path, meanings=mapping, edges=edges, speed=pace, ends_now=ends_now)
     asyncio.run(_replay(options, json=json))
 
 

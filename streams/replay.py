@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import InputError, SettingsError
+from models.events import moved
 from models.policy import SECOND
 from streams import topics
+from streams.clock import now_ms
 from streams.datasets import read_dataset
 from streams.lines import pipe_events, read_events
 from streams.producer import Producer
@@ -40,6 +42,7 @@ class ReplayOptions:
     meanings: Mapping[str, str] = field(default_factory=dict)  # of a data set's kinds
     edges: Edges = "befriend"  # what a data set's friends are
     speed: float | None = None  # times as fast as it happened; without: as fast as Kafka takes it
+    ends_now: bool = False  # all moments move by as much, so that the last is this one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +129,29 @@ def _open(options: ReplayOptions, stop: asyncio.Event) -> _Source:
     path = Path(options.path)
     if options.path != STANDARD_INPUT and path.is_dir():
         dataset = read_dataset(path, options.meanings, options.edges)
-        slices = _sliced(dataset.events, stop)
+        last = max((event.at for event in dataset.events), default=0)
+        slices = _sliced(_moved(dataset.events, _shift(options, last)), stop)
         return _Source(slices, len(dataset.events), dataset.edges, dataset.skipped)
     if options.meanings:
         raise SettingsError("--map is for a data set folder: JSON lines have kinds of ours")
     if options.path == STANDARD_INPUT:
+        if options.ends_now:
+            raise SettingsError("--ends-now is for files: where a pipe ends is not known")
         return _Source(pipe_events(sys.stdin.fileno(), "standard input", stop))
-    total = sum(1 for _ in read_events(path))
-    return _Source(_sliced(read_events(path), stop), total)
+    total = last = 0
+    for event in read_events(path):
+        total, last = total + 1, max(last, event.at)
+    return _Source(_sliced(_moved(read_events(path), _shift(options, last)), stop), total)
+
+
+def _shift(options: ReplayOptions, last: int) -> int:
+    """Give by how much (ms) events move of which the last is of the moment `last`."""
+    return now_ms() - last if options.ends_now else 0
+
+
+def _moved(events: Iterable[Event], shift: int) -> Iterable[Event]:
+    """Move all moments of events by `shift` (ms)."""
+    return (moved(event, shift) for event in events) if shift else events
 
 
 async def _sliced(events: Iterable[Event], stop: asyncio.Event) -> AsyncIterator[list[Event]]:

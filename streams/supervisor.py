@@ -57,7 +57,7 @@ async def keep(child: Child, say: Callable[[str], None]) -> None:
             child.start()
         except StackError as error:
             say(str(error))
-    say(f"{child.name} has left")
+    say(f"{child.name} has left, as it was told to: it is not started again")
 
 
 async def _end_of(child: Child) -> int:

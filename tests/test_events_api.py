@@ -100,6 +100,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"item": "song"}, "$", "missing required field `kind`"),
     ({"kind": "befriend", "friend": "bob"}, "$.kind", "only an operator"),
     ({"kind": "takedown", "item": "song"}, "$.kind", "only an operator"),
+    ({"kind": "post", "item": "song", "at": 5}, "$.at", "only an operator may post in the past"),
     ({"kind": "block", "other": "ann"}, "$.other", "cannot act on themselves"),
     ({"kind": "share", "item": "song", "to": ["bob", "ann"]}, "$.to[1]", "themselves"),
     ({**LIKE, "item": "x" * 70_000}, "$", "longer than an event may be"),
@@ -126,6 +127,18 @@ def test_what_breaks_the_contract_is_refused_with_the_field(
         assert (answer.status_code, problem["field"]) == (422, field), problem
         assert reason.lower() in problem["detail"].lower()
     assert ends(settings) == 0
+
+
+def test_how_old_an_account_is_the_token_says(doors: Doors, settings: Settings) -> None:
+    """What an event says of it counts from an operator only."""
+    claimed = {**LIKE, "since": 7}
+    answers = [post(doors, claimed), post(doors, {**claimed, "user": "bob"}, operator=True)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert {one.accounts[0]: one.since for one in log_of(settings, "likes")} == {
+        "ann": None,
+        "bob": 7,
+    }
 
 
 def test_of_a_list_with_a_bad_event_nothing_is_published(doors: Doors, settings: Settings) -> None:

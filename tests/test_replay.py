@@ -101,6 +101,21 @@ async def test_a_file_is_published_whole_and_in_its_order(
     assert await published(settings) == events
 
 
+async def test_what_happened_long_ago_can_end_now(settings: Settings, tmp_path: Path) -> None:
+    """All moments move by as much, so that the last one is that of the replay."""
+    path = tmp_path / "events.jsonl"
+    newcomer = Like(at=NOON + 5, user="new", item="b", since=NOON - 10)
+    path.write_bytes(lines([*likes(3, step_ms=9), newcomer]))
+    before = now_ms()
+    await run(settings, path, ends_now=True)
+    found = {event.at: event for event in await published(settings)}
+    last = max(found)
+
+    assert before <= last <= now_ms()
+    assert [at - last for at in sorted(found)] == [-18, -13, -9, 0]
+    assert found[last - 13].since == last - 28
+
+
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [

@@ -181,7 +181,7 @@ async def test_a_child_that_fails_starts_again_later_and_later(tmp_path: Path) -
     assert said == [
         f"worker-1 ended with exit code 3: {log}; starts again in 1 s",
         f"worker-1 ended with exit code 3: {log}; starts again in 2 s",
-        "worker-1 has left",
+        "worker-1 has left, as it was told to: it is not started again",
     ]
 
 

@@ -6,6 +6,7 @@ export class Problem extends Error {
     super(document.detail ?? document.title);
     this.status = status; // 0: the server was not reached
     this.wait_ms = wait_s * 1_000;
+    this.isUnsure = document.type === "urn:likewave:broker-away"; // it may be done all the same
   }
 
   toString() {

@@ -7,6 +7,7 @@ import { publish } from "./api.js";
 import { toast } from "./messages.js";
 
 const REMEMBERED = 500; // of each kind
+const UNSURE = "We could not tell whether that was saved. Try again: doing it twice does no harm.";
 
 const DEEDS = {
   // the event, the one that takes it back, and the field for whom or what it is done to
@@ -42,7 +43,7 @@ export class Deeds extends EventTarget {
       return true;
     } catch (problem) {
       this.remember(kind, id, !on);
-      toast(`That was not saved. ${problem}`, { isError: true });
+      toast(problem.isUnsure ? UNSURE : `That was not saved. ${problem}`, { isError: true });
       return false;
     }
   }
