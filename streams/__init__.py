@@ -5,6 +5,7 @@ In import order; a module imports only what stands above it.
 Where things are:
 
     clock         the wall clock: the only place where it is read
+    stamp         what tells one state of a file from another
     policy_file   the policy file: numbers of feeds, of pages, and of what is tried
     settings      where things are, and where each value comes from
     keys          public keys from a file that is looked at again, and a local stack's own

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.present import Present, strength
 from models.routing import shard_of
+from streams.reader import topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -122,7 +123,7 @@ def _item(item: str, row: Sequence[str | None], present: Present) -> Item | None
     return Item(
         item=item,
         author=author or None,
-        topics=tuple(topics.split(",")) if topics else (),
+        topics=topics_of(topics),
         posted_at=int(at) if at else None,
         likes=int(likes or 0),
         shares=int(shares or 0),

@@ -16,7 +16,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import structlog
@@ -26,6 +26,7 @@ from pydantic import SecretStr
 
 from models.errors import SettingsError
 from streams.settings import DATA_DIR
+from streams.stamp import stamp_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,14 +42,6 @@ LOCAL_SECRET = "api-secret"  # noqa: S105 - the name of a file
 log = structlog.get_logger()
 
 
-class Stamp(NamedTuple):
-    """What tells one state of a file from another."""
-
-    inode: int
-    size: int
-    changed: int  # Unix ns
-
-
 class Keys:
     """Gives the public keys that a file has at the moment.
 
@@ -58,12 +51,12 @@ class Keys:
     def __init__(self, path: Path) -> None:
         """Read the file; raise SettingsError where it cannot be used."""
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = stamp_of(path)
         self._keys = read_keys(path)
 
     def find(self, kid: object) -> jwt.PyJWK | None:
         """Give the key called `kid`, as the file is now; None where it has no such key."""
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
             self._read_again()
@@ -105,15 +98,6 @@ def _check(path: Path, kid: str, key: jwt.PyJWK) -> None:
         raise SettingsError(f"{path}: key {kid} has fewer than {SHORTEST_RSA} bits: make a longer")
     if hasattr(key.key, "private_bytes"):
         raise SettingsError(f"{path}: key {kid} is a private key: only public ones belong here")
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """Look at a file; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

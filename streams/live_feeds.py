@@ -11,13 +11,14 @@ import msgspec
 
 from models.present import strength
 from models.routing import shard_of
-from streams.reader import Proof, fence_key
+from streams.reader import entry_of, fence_key, topics_of
 from streams.store import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from models.present import Present
+    from streams.reader import Proof
     from streams.store import Store
 
     About: TypeAlias = tuple[str | None, tuple[str, ...]]  # author and topics of an item
@@ -92,15 +93,14 @@ class LiveFeeds:
                 ask.hmget(f"item:{{{shard}}}:{item}", "author", "topics")
             found = await ask.execute()
         return {
-            of: (author or None, tuple(topics.split(",")) if topics else ())
+            of: (author or None, topics_of(topics))
             for of, (author, topics) in zip(listed, found, strict=True)
         }
 
 
 def _entry(found: Any, about: About) -> Entry:
-    item, effective_time, total, newest = found
-    proofs = tuple(Proof(kind, who, int(at)) for kind, who, at in newest)
-    return Entry(item, int(effective_time), proofs, total, *about)
+    read = entry_of(found)
+    return Entry(read.item, read.score, tuple(read.proofs), read.proofs_total, *about)
 
 
 def document(entry: Entry, present: Present) -> dict[str, object]:

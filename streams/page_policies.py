@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import structlog
 
 from models.errors import PolicyError
 from models.experiment import PagePolicies
 from streams.policy_file import read_policies
+from streams.stamp import stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +32,6 @@ LOOK_EVERY_S = 0.5
 log = structlog.get_logger()
 
 
-class Stamp(NamedTuple):
-    """What tells one state of a file from another."""
-
-    inode: int
-    size: int
-    changed: int  # Unix ns
-
-
 class LivePolicies:
     """Gives the page policies that the policy file of `settings` has at the moment."""
 
@@ -48,7 +41,7 @@ class LivePolicies:
         self._feeds = settings.policy
         self._clock = clock
         self._looked = clock()
-        self._stamp = self._path and _stamp(self._path)
+        self._stamp = self._path and stamp_of(self._path)
         self._policies = read_policies(self._path).pages if self._path else PagePolicies()
         self._complaint = ""
 
@@ -61,7 +54,7 @@ class LivePolicies:
         return self._policies
 
     def _look(self, path: Path) -> None:
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -85,7 +78,7 @@ class LivePolicies:
 
 
 def _read_changed(path: Path) -> Policies:
-    found, stamp = read_policies(path), _stamp(path)
+    found, stamp = read_policies(path), stamp_of(path)
     if stamp is not None and stamp.size == 0:
         raise PolicyError(
             f"{path}: it is empty, as a file is while it is written; for the defaults, write [page]"
@@ -104,12 +97,3 @@ def _rebuild(path: Path, old: Policy, new: Policy) -> str:
         f"{path}: {changed}: part of stored scores, so the old numbers stay; to change them is a "
         "rebuild: stop workers and readers, flush the store, start them with the new file"
     )
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """Look at a file; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)

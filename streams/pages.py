@@ -17,7 +17,7 @@ from models import taste as tastes
 from models.candidate import JOINED, Candidate, Counters, Viewer
 from models.routing import shard_of
 from models.view import Proof  # noqa: TC001 - msgspec reads it
-from streams.reader import fence_key
+from streams.reader import fence_key, topics_of
 from streams.store import SCHEMA
 
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ def drawn(reply: Reply, settings: Settings, user: str) -> Draw:
 
 
 def _viewer(reply: Reply, user: str, policy: Policy) -> Viewer:
-    likings = [
-        tastes.Liking(kind, at, tuple(topics.split(","))) for kind, at, topics in reply.likings
-    ]
+    likings = [tastes.Liking(kind, at, topics_of(topics)) for kind, at, topics in reply.likings]
     return Viewer(
         user=user,
         circle=reply.circle,
@@ -144,7 +142,7 @@ def _candidate(one: _Drawn, shard: int, shards: int) -> Candidate:
         item=one.item,
         sources=JOINED[one.sources],
         author=one.author or None,
-        topics=tuple(one.topics.split(",")) if one.topics else (),
+        topics=topics_of(one.topics),
         posted_at=one.posted_at or None,
         social=one.social,
         proofs=one.proofs,

@@ -58,10 +58,22 @@ async def page(
 ) -> list[Entry]:
     """Read the top of a user's feed, best first; empty for a user nobody has acted for."""
     found = await _read(store, "page", shard_of(user, shards), user, limit, proofs)
-    return [
-        Entry(item, int(score), [Proof(kind, who, int(at)) for kind, who, at in newest], total)
-        for item, score, total, newest in found
-    ]
+    return [entry_of(one) for one in found]
+
+
+def entry_of(found: Any) -> Entry:
+    """Read an entry of a page as the shard functions give it."""
+    item, score, total, newest = found
+    return Entry(item, int(score), [Proof(kind, who, int(at)) for kind, who, at in newest], total)
+
+
+def topics_of(stored: str | None) -> tuple[str, ...]:
+    """Read the topics of an item as they are stored.
+
+    >>> topics_of("art,music"), topics_of(""), topics_of(None)
+    (('art', 'music'), (), ())
+    """
+    return tuple(stored.split(",")) if stored else ()
 
 
 async def wake(store: Store, shards: int, user: str) -> bool:

@@ -16,7 +16,7 @@ from models.holding import PROOFS, SHOWN, SHOWN_PROOFS, Holding, Shelf, Shown, T
 from models.trends import FRESH, LISTED
 from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.pages import Reply, drawn, request
-from streams.reader import fence_key
+from streams.reader import fence_key, topics_of
 from streams.store import SCHEMA
 
 if TYPE_CHECKING:
@@ -143,5 +143,6 @@ def _pairs(flat: list[str]) -> zip[tuple[str, str]]:
 
 def _tally(one: _Item) -> Tally:
     likes, shares, views = (int(count or 0) for count in (one.likes, one.shares, one.views))
-    topics = tuple(one.topics.split(",")) if one.topics else ()
-    return Tally(topics, Engagement(likes, shares, views, float(one.score or "-inf")))
+    return Tally(
+        topics_of(one.topics), Engagement(likes, shares, views, float(one.score or "-inf"))
+    )
