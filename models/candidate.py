@@ -27,6 +27,7 @@ class Source(StrEnum):
     FRESH = "fresh"  # it was just posted, by whomever
 
 
+ALONE = frozenset({Source.SOCIAL})  # sources of what is in the feed and on no other list
 BITS = {source: 1 << place for place, source in enumerate(Source)}
 JOINED = [
     frozenset(source for source, bit in BITS.items() if bits & bit)
@@ -93,7 +94,7 @@ class Viewer:
 
 def is_too_lonely(candidate: Candidate, policy: PagePolicy) -> bool:
     """Tell whether only the circle brings an item, and too few of it."""
-    if candidate.sources != {Source.SOCIAL}:
+    if candidate.sources != ALONE:
         return False
     fewest = policy.friends_threshold
     return candidate.actors_total < fewest and len(candidate.actors) < fewest

@@ -23,7 +23,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from models.candidate import JOINED, bits_of
+from models.candidate import ALONE, JOINED, bits_of
 from models.errors import CursorError
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ class Cursor:
     waiting: Mapping[str, Sources]
 
     @classmethod
-    def begin(cls, candidates: Iterable[Candidate]) -> Cursor:
-        """Remember what could be shown at the first page, before any of it is."""
-        return cls(frozenset(), {one.item: one.sources for one in candidates})
+    def begin(cls, candidates: Iterable[Candidate], behind: Iterable[str] = ()) -> Cursor:
+        """Remember what could be shown at the first page, and what is `behind` it in the feed."""
+        waiting = dict.fromkeys(behind, ALONE)
+        return cls(frozenset(), waiting | {one.item: one.sources for one in candidates})
 
     def turned(self, page: Iterable[str]) -> Cursor:
         """Remember that the items of `page` are shown."""

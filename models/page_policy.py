@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION_BYTES = 4
+WINDOW = 60  # items of a feed, at least, that a page is chosen from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,11 @@ class PagePolicy:
             fits = type(value) is int or (field.type == "float" and type(value) is float)
             if not fits or not least <= value <= most:
                 raise PolicyError(f"{field.name} is {value!r}: give {kind} from {least} to {most}")
+
+    @property
+    def window(self) -> int:
+        """Give how many of the feed a page is chosen from, beside what other lists bring."""
+        return max(WINDOW, 3 * self.page_size)
 
     @property
     def version(self) -> str:

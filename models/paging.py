@@ -13,7 +13,7 @@ from models.cursor import Cursor
 from models.ranking import pages, welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from models.candidate import Candidate
     from models.ranking import Ranked, Table
@@ -36,11 +36,12 @@ class Turned:
     new_count: int
 
 
-def turn(table: Table, cursor: Cursor | None) -> Turned:
+def turn(table: Table, cursor: Cursor | None, behind: Iterable[str] = ()) -> Turned:
     """Make the page after `cursor`, or the first one.
 
-    A further page is made of what could be shown at the first one and still can; it is empty only
-    where nothing is left of that.
+    `behind` names the items of the feed that are beyond the window of the page, and not in the
+    table: they wait. A further page is made of what could be shown at the first one and still can;
+    it is empty only where nothing is left of that.
 
     >>> from models.candidate import Candidate, Viewer
     >>> from models.page_policy import PagePolicy
@@ -62,7 +63,7 @@ def turn(table: Table, cursor: Cursor | None) -> Turned:
     """
     able = welcome(table)
     found = [table.candidates[index] for index in able.tolist()]
-    begun = Cursor.begin(found) if cursor is None else cursor
+    begun = Cursor.begin(found, behind) if cursor is None else cursor
     left = able[np.array([one.item in begun.waiting for one in found], dtype=bool)]
     page = next(pages(table, left), [])
     following = begun.turned(ranked.item for ranked in page)

@@ -2,6 +2,9 @@
 
     candidates -> feed -> blend -> filters -> circle -> author -> page
 
+Of what only the circle brings, a page is chosen from the best that may be shown, as many as the
+policy's window: the rest of a feed waits for further pages, and need not be known for this one.
+
 Pure, and the same for the same arguments: at equal values the item of greater social score comes
 first, then the one of greater id, as in a feed. A further page is made as the first one, of what
 the pages before it have left.
@@ -17,7 +20,7 @@ import numpy as np
 
 from models import taste
 from models.blend import Blend, blend, discounted
-from models.candidate import REFUSALS
+from models.candidate import ALONE, REFUSALS
 from models.composition import compose, exploration
 from models.reasons import reasons
 
@@ -152,22 +155,32 @@ def welcome(table: Table) -> Indexes:
 
 
 def stand(table: Table, left: Indexes) -> Standings:
-    """Order the candidates `left` after each step."""
+    """Order the candidates `left` that are in the window after each step."""
     count = len(table.candidates)
-    in_feed = np.flatnonzero([one.social > -np.inf for one in table.candidates])
-    after_circle = _best_first(left, table.blend.value)
+    window = _window(table, left)
+    near = np.intersect1d(left, window)
+    after_circle = _best_first(near, table.blend.value)
     author = _author_factors(table, after_circle)
     value = discounted(table.blend.value, author)
-    best_first = _best_first(left, value)
+    best_first = _best_first(near, value)
     orders = {
-        "feed": in_feed,
-        "blend": _best_first(np.arange(count), table.blend.total),
-        "filters": _best_first(left, table.blend.total),
+        "feed": window[[table.candidates[k].social > -np.inf for k in window.tolist()]],
+        "blend": _best_first(window, table.blend.total),
+        "filters": _best_first(near, table.blend.total),
         "circle": after_circle,
         "author": best_first,
     }
     steps = {step: _places(order, count) for step, order in orders.items()}
     return Standings(best_first, author, value, steps)
+
+
+def _window(table: Table, left: Indexes) -> Indexes:
+    """Give the candidates up to the last of the feed that a page may show of those `left`."""
+    alone = np.array([one.sources == ALONE for one in table.candidates], dtype=bool)
+    shown = np.zeros(len(alone), dtype=bool)
+    shown[left] = alone[left]
+    before = np.cumsum(shown) - shown
+    return np.flatnonzero(~alone | (before < table.policy.window))
 
 
 def _best_first(indexes: Indexes, value: Numbers) -> Indexes:

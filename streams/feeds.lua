@@ -1640,41 +1640,71 @@ local function described(reader, candidate, wanted)
   }
 end
 
+-- What the user did with some items: those seen, acted on and hidden; and the items of all three.
+local function marks_of(user, items)
+  local seen = chosen('ZMSCORE', 'seen' .. tag .. user, items, is_recent)
+  local hidden, acted, marked = chosen('ZMSCORE', 'hidden' .. tag .. user, items, is_on), {}, {}
+  for _, kind in ipairs(KINDS) do
+    for _, item in ipairs(chosen('ZMSCORE', 'acts' .. tag .. kind .. ':' .. user, items, is_live)) do
+      acted[#acted + 1] = item
+    end
+  end
+  for _, list in ipairs({ seen, acted, hidden }) do
+    for _, item in ipairs(list) do marked[item] = true end
+  end
+  return seen, acted, hidden, marked
+end
+
+-- How far a draw goes down the feed: `takes` says whether to describe a candidate, `took` counts one.
+-- Only what waits since the first page counts, where there is one. Who cut somebody off is shown all.
+local function window_of(reader, wanted, marked)
+  local room, waiting = wanted.window or math.huge, nil
+  if reader.unsure or has_cut_off(reader.user) then room = math.huge end
+  if #wanted.also > 0 then waiting = {} end
+  for _, item in ipairs(wanted.also) do waiting[item] = true end
+  local function counts(candidate)
+    return candidate.sources == SOCIAL and not (waiting and not waiting[candidate.item])
+  end
+  local function takes(candidate) return room > 0 or not counts(candidate) end
+  local function took(candidate, author, actors)
+    local shown = author ~= reader.user and actors >= (wanted.threshold or 1) and not marked[candidate.item]
+    if shown and counts(candidate) then room = room - 1 end
+  end
+  return takes, took
+end
+
 -- What a page of the user is made of, as `draw` says below.
 local function drawn(user, wanted)
-  if not policy then return { {}, {}, {}, {}, {}, {}, {}, {} } end
-  local likings, candidates, items = likings_of(user, wanted.likings), {}, {}
-  local accounts, named = {}, {}
+  if not policy then return { {}, {}, {}, {}, {}, {}, {}, {}, {} } end
+  local likings = likings_of(user, wanted.likings)
+  local candidates, behind, items, accounts, named = {}, {}, {}, {}, {}
   local function name(account)
     if account ~= '' and not named[account] then
       named[account] = true
       accounts[#accounts + 1] = account
     end
   end
-  local reader = reader_of(user)
-  for _, candidate in ipairs(gather(user, wanted, likings)) do
-    local all = described(reader, candidate, wanted)
+  local reader, list = reader_of(user), gather(user, wanted, likings)
+  for n, candidate in ipairs(list) do items[n] = candidate.item end
+  local seen, acted, hidden, marked = marks_of(user, items)
+  local takes, took = window_of(reader, wanted, marked)
+  for _, candidate in ipairs(list) do
+    local all = takes(candidate) and described(reader, candidate, wanted)
     if all then
-      candidates[#candidates + 1], items[#items + 1] = all, all[1]
+      candidates[#candidates + 1] = all
+      took(candidate, all[3], all[8])
       name(all[3])
       for _, proof in ipairs(all[7]) do name(proof[2]) end
-    end
-  end
-  local apart, acted = { unpack(apart_of(user, accounts)) }, {}
-  for _, kind in ipairs(KINDS) do
-    for _, item in ipairs(chosen('ZMSCORE', 'acts' .. tag .. kind .. ':' .. user, items, is_live)) do
-      acted[#acted + 1] = item
+    elseif all == false and not marked[candidate.item] then
+      behind[#behind + 1] = candidate.item
     end
   end
   return {
     likings,
     chosen('SMISMEMBER', 'circle' .. tag .. user, accounts, is_member),
     chosen('ZMSCORE', 'edges' .. tag .. 'favor:' .. user, accounts, is_on),
-    apart,
-    chosen('ZMSCORE', 'seen' .. tag .. user, items, is_recent),
-    acted,
-    chosen('ZMSCORE', 'hidden' .. tag .. user, items, is_on),
-    candidates,
+    { unpack(apart_of(user, accounts)) },
+    seen, acted, hidden, candidates, behind,
   }
 end
 
@@ -1682,9 +1712,11 @@ end
 draw(fence:{s}, user, wanted): all that a page of the user is made of, as of one moment (msgpack):
 { likings { kind, at, topics }, accounts { in the circle, favoured, cut off } among authors
 and actors, items { seen, acted, hidden } among candidates, candidates { item, sources, author, topics,
-posted at, social score, proofs, number of actors, trending score, views, likes, shares } }.
+posted at, social score, proofs, number of actors, trending score, views, likes, shares }, items of
+the feed { beyond the window } }.
 Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
-`fresh`; items to look at `also`; `proofs` of each; of a taste the number of `likings` of each kind,
+`fresh`; items to look at `also`; `window`, of how many of the feed that may be shown, `threshold`
+accounts having acted on them, all is told (absent: of all); `proofs` of each; of a taste the number of `likings` of each kind,
 `weights` and `taste_half_life` (ms).
 ]]
 local function draw(keys, args)

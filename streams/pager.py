@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.cursor import Cursor
     from models.experiment import Variant
     from models.explanation import Explanation
+    from models.page_policy import PagePolicy
     from models.ranking import Ranked
     from streams.page_policies import LivePolicies
     from streams.pages import Draw
@@ -95,9 +96,9 @@ class Pager:
         policy = policies.policy_for(user)
         sized = policy if limit is None else replace(policy, page_size=limit)
         await self._wake(user, now)
-        drawn = await self._draw(user, begun)
+        drawn = await self._draw(user, sized, begun)
         table = tabulated(drawn.candidates, drawn.viewer, sized, self._present(now))
-        turned = turn(table, begun)
+        turned = turn(table, begun, drawn.behind)
         return Page(
             items=turned.page,
             cursor=None if turned.cursor is None else cursors.encode(turned.cursor, user),
@@ -119,11 +120,12 @@ class Pager:
         except ResponseError as error:
             log.warning("reader not woken", error=str(error))
 
-    async def _draw(self, user: str, begun: Cursor | None) -> Draw:
+    async def _draw(self, user: str, page: PagePolicy, begun: Cursor | None) -> Draw:
         """Draw, with what waits since the first page even where nothing brings it any more."""
+        also = [] if begun is None else list(begun.waiting)
+        drawn = await draw(self._store, self._settings, user, page=page, also=also)
         if begun is None:
-            return await draw(self._store, self._settings, user)
-        drawn = await draw(self._store, self._settings, user, also=list(begun.waiting))
+            return drawn
         return replace(drawn, candidates=[recalled(one, begun) for one in drawn.candidates])
 
     async def explain(self, user: str, item: str, *, now: int) -> Explanation:

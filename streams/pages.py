@@ -23,6 +23,7 @@ from streams.store import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.page_policy import PagePolicy
     from models.policy import Policy
     from streams.settings import Settings
     from streams.store import Store
@@ -38,6 +39,7 @@ class Draw:
 
     viewer: Viewer
     candidates: list[Candidate]
+    behind: list[str]  # items of the feed beyond the window of a page
 
 
 class _Drawn(msgspec.Struct, array_like=True, frozen=True):
@@ -68,26 +70,28 @@ class Reply(msgspec.Struct, array_like=True, frozen=True):
     acted: frozenset[str]
     hidden: frozenset[str]
     candidates: list[_Drawn]
+    behind: list[str]
 
 
 _decoder = msgspec.msgpack.Decoder(Reply)
 
 
-async def draw(
+async def draw(  # noqa: PLR0913 - where from, for whom, and how much of it
     store: Store,
     settings: Settings,
     user: str,
     *,
+    page: PagePolicy | None = None,
     proofs: int = PROOFS,
     also: Sequence[str] = (),
 ) -> Draw:
-    """Read what a page of `user` is made of.
+    """Read what a page of `user` is made of: all of it, or what one under `page` asks for.
 
     Of each candidate the newest `proofs` are given. `also` names items to look at whether or not
     anything brings them.
     """
     shard = shard_of(user, settings.shards)
-    wanted = request(settings.policy, proofs=proofs, also=also)
+    wanted = request(settings.policy, page, proofs=proofs, also=also)
     blob: Any = await store.execute_command(  # type: ignore[no-untyped-call]  # redis-py
         "FCALL_RO",
         f"likewave_{SCHEMA}_draw",
@@ -100,10 +104,14 @@ async def draw(
     return drawn(_decoder.decode(blob), settings, user)
 
 
-def request(policy: Policy, *, proofs: int, also: Sequence[str] = ()) -> dict[str, object]:
+def request(
+    policy: Policy, page: PagePolicy | None = None, *, proofs: int, also: Sequence[str] = ()
+) -> dict[str, object]:
     """Say what the shard functions are to draw."""
+    window = {} if page is None else {"window": page.window, "threshold": page.friends_threshold}
     return {
         **SOURCES,
+        **window,
         "weights": tastes.weights(policy),
         "taste_half_life": tastes.half_life_ms(policy),
         "likings": tastes.LIKINGS_KEPT,
@@ -118,6 +126,7 @@ def drawn(reply: Reply, settings: Settings, user: str) -> Draw:
     return Draw(
         viewer=_viewer(reply, user, settings.policy),
         candidates=[_candidate(one, shard, settings.shards) for one in reply.candidates],
+        behind=reply.behind,
     )
 
 
