@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models.errors import SettingsError
 from streams.api import application
@@ -29,6 +31,38 @@ LONGEST_HEAD = 1 << 17  # bytes: cursors are long
 log = structlog.get_logger()
 
 
+class Bounded(HttpToolsProtocol):
+    """Speaks HTTP with whoever sends a head of at most LONGEST_HEAD bytes, and hangs up on others.
+
+    The parser keeps a head in memory, however long, until it ends.
+    """
+
+    _head: int | None = 0  # bytes of the head in hand; None while there is none
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what fits into a head first, and the rest only where that has ended."""
+        if self._head is not None:
+            room = LONGEST_HEAD - self._head
+            self._head += min(len(data), room)
+            super().data_received(data[:room])
+            data = data[room:]
+            if self._head is not None and self._head >= LONGEST_HEAD:
+                self.send_400_response(f"The head has more than {LONGEST_HEAD} bytes.")
+                return
+        if data and not self.transport.is_closing():
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of another head."""
+        self._head = self._head or 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Count no more."""
+        self._head = None
+        super().on_headers_complete()
+
+
 class Leaving(uvicorn.Server):
     """Ends the streams when it is told to stop: it waits for all that is open."""
 
@@ -43,17 +77,20 @@ class Leaving(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-async def serve(settings: Settings, signer: Signer | None) -> None:
+def serve(settings: Settings, signer: Signer | None) -> None:
     """Serve; raise SettingsError where the settings do not let it."""
+    uvloop.run(_serve(settings, signer))  # takes half of the time that asyncio's own loop takes
+
+
+def configuration(app: FastAPI, **more: Any) -> uvicorn.Config:
+    """Say how uvicorn is to serve."""
+    ours: dict[str, Any] = {"http": Bounded, "timeout_graceful_shutdown": LEAVE_S, **more}
+    return uvicorn.Config(app, log_config=None, access_log=False, server_header=False, **ours)
+
+
+async def _serve(settings: Settings, signer: Signer | None) -> None:
     app = application(settings, signer)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        h11_max_incomplete_event_size=LONGEST_HEAD,
-        timeout_graceful_shutdown=LEAVE_S,
-    )
+    config = configuration(app)
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # to look through a thousand streams takes 0.3 s
     for number in (signal.SIGTERM, signal.SIGINT):

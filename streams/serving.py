@@ -1,6 +1,5 @@
 """The commands that open the doors: api, token."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -27,7 +26,7 @@ def api() -> None:
 
     logs.configure()
     settings = load()
-    asyncio.run(serve(settings, local_signer(settings)))
+    serve(settings, local_signer(settings))
 
 
 @app.command(epilog='Example: curl -H "Authorization: Bearer $(likewave token ann)" …')

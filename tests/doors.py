@@ -15,6 +15,7 @@ import uvicorn
 from streams import keys
 from streams.api import application
 from streams.clock import now_ms
+from streams.serve import configuration
 from streams.server import HOST
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ def serving(settings: Settings, folder: Path, *, local: bool = False) -> Iterato
     key = jwt.PyJWK(json.loads((folder / keys.LOCAL_KEY).read_bytes()))
     signer = keys.Signer(key, served.api_issuer, served.api_audience)
     app = application(served, signer if local else None)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=HOST, port=0, log_config=None, timeout_graceful_shutdown=1)
-    )
+    server = uvicorn.Server(configuration(app, host=HOST, port=0, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -278,6 +278,23 @@ class TestProblems:
             problem(answer, 413, "too-large")
         fits = doors.client.post("/v1/dev/token", content=body[:-1], headers=headers)
         assert fits.status_code == 200
+
+    @pytest.mark.parametrize("head", [b"a: " + b"b" * 300_000, b"a: b\r\n" * 60_000])
+    def test_a_head_that_does_not_end_is_refused(self, doors: Doors, head: bytes) -> None:
+        """As one line or as many: the connection is closed before it fills the memory."""
+        host, port = doors.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as client:
+            client.sendall(b"GET /v1/feed HTTP/1.1\r\nHost: ann\r\n")
+            with suppress(ConnectionError):
+                client.sendall(head)
+                assert client.recv(100).startswith(b"HTTP/1.1 400")
+                while client.recv(4_096):
+                    pass
+
+    def test_a_long_head_is_read_whole(self, doors: Doors) -> None:
+        """Cursors are long; and the body begins where the head ends."""
+        answer = doors.get("/v1/feed/live", "ann", **{"X-Long": "a" * 60_000})
+        assert answer.status_code == 200
 
     def test_a_mistake_of_ours_is_told_without_its_words(
         self, doors: Doors, settings: Settings

@@ -18,6 +18,7 @@ from streams import stream_api
 from streams.api import application
 from streams.clock import now_ms
 from streams.keys import LOCAL_KEY, Signer, make_local
+from streams.serve import configuration
 from tests.feeder import Feeder, feeding
 from tests.hostile import NOON
 
@@ -38,8 +39,7 @@ async def listening(application: FastAPI) -> AsyncIterator[socket.socket]:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configuration(application, timeout_graceful_shutdown=1))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
