@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -24,16 +25,35 @@ ANSWER_MS = 5_000  # for a connection, and for an answer
 AWAY = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError, TimeoutError)
 
 
+def options(settings: Settings) -> dict[str, Any]:
+    """Give what every client of aiokafka is made with to reach this Kafka."""
+    return {"bootstrap_servers": settings.kafka}
+
+
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
     """Connect to Kafka; what goes wrong from here on is raised as a BrokerError."""
     with explained(settings):
-        client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=ANSWER_MS)
+        client = AIOKafkaClient(**options(settings), request_timeout_ms=ANSWER_MS)
         try:
             await client.bootstrap()
             yield client
         finally:
             await client.close()
+
+
+@asynccontextmanager
+async def asking(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer of no group, to ask for offsets; errors are raised as BrokerError."""
+    with explained(settings):
+        consumer = AIOKafkaConsumer(
+            **options(settings), enable_auto_commit=False, request_timeout_ms=ANSWER_MS
+        )
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
 
 
 @contextmanager

@@ -141,8 +141,17 @@ def running_stack() -> dict[str, Any]:
 
 def load(**overrides: Any) -> Settings:
     """Build the settings of this process; raise SettingsError naming the variable to mend."""
+    settings = read(**overrides)
+    path = settings.policy_file
+    if path is None or str(path.absolute()) == running_stack().get("policy_file"):
+        return settings  # with the numbers that the stack's feeds are made with
+    return settings.model_copy(update={"policy": read_policies(path).feeds})
+
+
+def read(**overrides: Any) -> Settings:
+    """Build the settings without a look into the policy file; raise SettingsError as `load`."""
     try:
-        settings = Settings(**{key: value for key, value in overrides.items() if value is not None})
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
@@ -154,7 +163,3 @@ def load(**overrides: Any) -> Settings:
             f"{PREFIX}POLICY is not a JSON object of numbers; a TOML file named by "
             f"{PREFIX}POLICY_FILE is easier to write"
         ) from error
-    path = settings.policy_file
-    if path is None or str(path.absolute()) == running_stack().get("policy_file"):
-        return settings  # with the numbers that the stack's feeds are made with
-    return settings.model_copy(update={"policy": read_policies(path).feeds})
