@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import create_conn
 from aiokafka.errors import (
+    AuthenticationFailedError,
     KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
     RequestTimedOutError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
 )
 
 from models.errors import BrokerError
+from streams import secrecy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -22,12 +27,28 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 ANSWER_MS = 5_000  # for a connection, and for an answer
+REFUSALS = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 AWAY = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError, TimeoutError)
 
 
 def options(settings: Settings) -> dict[str, Any]:
     """Give what every client of aiokafka is made with to reach this Kafka."""
-    return {"bootstrap_servers": settings.kafka}
+    return {"bootstrap_servers": settings.kafka, **security(settings)}
+
+
+def security(settings: Settings) -> dict[str, Any]:
+    """Give how a connection is encrypted, and who we are; raise SettingsError on a bad file."""
+    how = settings.kafka_security
+    given: dict[str, Any] = {"security_protocol": how.upper()}
+    if how.has_tls:
+        given["ssl_context"] = secrecy.context_of(settings, "kafka")
+    if how.has_user and settings.kafka_password is not None:
+        given |= {
+            "sasl_mechanism": settings.kafka_mechanism.value,
+            "sasl_plain_username": settings.kafka_username,
+            "sasl_plain_password": settings.kafka_password.get_secret_value(),
+        }
+    return given
 
 
 @asynccontextmanager
@@ -36,10 +57,22 @@ async def connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
     with explained(settings):
         client = AIOKafkaClient(**options(settings), request_timeout_ms=ANSWER_MS)
         try:
-            await client.bootstrap()
+            try:
+                await client.bootstrap()
+            except KafkaConnectionError:
+                await _knock(settings)  # which says why, where aiokafka only logs it
+                raise
             yield client
         finally:
             await client.close()
+
+
+async def _knock(settings: Settings) -> None:
+    host, _, port = settings.kafka.split(",")[0].strip().rpartition(":")
+    connection = await create_conn(
+        host, int(port), request_timeout_ms=ANSWER_MS, **security(settings)
+    )
+    connection.close()
 
 
 @asynccontextmanager
@@ -61,7 +94,14 @@ def explained(settings: Settings) -> Iterator[None]:
     """Raise Kafka's errors as a BrokerError that says where, and what to do."""
     try:
         yield
+    except REFUSALS as error:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} refuses user {settings.kafka_username} ({error}): "
+            "mend LIKEWAVE_KAFKA_USERNAME, LIKEWAVE_KAFKA_PASSWORD or LIKEWAVE_KAFKA_MECHANISM"
+        ) from error
     except AWAY as error:
+        if fault := secrecy.explain(error, settings, "kafka"):
+            raise BrokerError(f"Kafka at {settings.kafka} {fault}") from error
         raise BrokerError(
             f"no Kafka at {settings.kafka}: start it with `likewave up`, or set LIKEWAVE_KAFKA"
         ) from error

@@ -52,9 +52,13 @@ class Broker(Server):
         """Write the properties, and format the log folder where it is new."""
         if not any(self._libs.glob("kafka_*.jar")):
             raise StackError(f"the broker's jars are missing from {self._libs}: run `make setup`")
-        self._properties.write_text(properties(self.port, self._log_dir))
+        self._properties.write_text(self.properties())
         if not (self._log_dir / "meta.properties").exists():
             self._format()
+
+    def properties(self) -> str:
+        """Give what the broker reads at its start."""
+        return properties(self.port, self._log_dir)
 
     def command(self) -> Sequence[str]:
         """Give the command that runs the broker."""

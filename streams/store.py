@@ -22,6 +22,7 @@ from redis.exceptions import (
 )
 
 from models.errors import StoreError
+from streams import secrecy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,8 +51,22 @@ def connect(settings: Settings) -> Store:
         socket_timeout=OPERATION_S,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
+        **_encryption(settings),
     )
     return Redis.from_pool(pool)
+
+
+def _encryption(settings: Settings) -> dict[str, Any]:
+    """Give the files that TLS needs; raise SettingsError on a bad one."""
+    if not secrecy.is_encrypted(settings, "redis"):
+        return {}
+    secrecy.context_of(settings, "redis")
+    files = {
+        "ssl_ca_certs": settings.redis_ca_file,
+        "ssl_certfile": settings.redis_cert_file,
+        "ssl_keyfile": settings.redis_key_file,
+    }
+    return {name: str(path) for name, path in files.items() if path is not None}
 
 
 @asynccontextmanager
@@ -74,6 +89,8 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
             "stopped or overloaded"
         ) from error
     except (RedisError, OSError) as error:
+        if fault := secrecy.explain(error, settings, "redis"):
+            raise StoreError(f"the store at {address(settings.redis)} {fault}") from error
         raise StoreError(
             f"no Redis at {address(settings.redis)} ({error}): start it with `likewave up`, "
             "or set LIKEWAVE_REDIS"
