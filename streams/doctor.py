@@ -55,12 +55,12 @@ async def examine(settings: Settings, shift_ms: int = 0) -> list[Finding]:
     except LikewaveError:  # the policy file, of which its own check tells
         found = []
     found += await asyncio.to_thread(lambda: list(host_checks.examine(settings)))
-    for part in (
-        broker_checks.examine(settings, shift_ms),
-        store_checks.examine(settings, shift_ms),
-    ):
-        found += await part
-    found += await log_checks.examine(settings)
+    parts = await asyncio.gather(
+        broker_checks.examine(settings, shift_ms), store_checks.examine(settings, shift_ms)
+    )
+    found += [one for part in parts for one in part]
+    if all(part[0].state is State.OK for part in parts):  # both are in reach
+        found += await log_checks.examine(settings)
     return sorted(found, key=lambda one: ORDER.index(one.state))
 
 

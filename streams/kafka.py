@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 ANSWER_MS = 5_000  # for a connection, and for an answer
+KNOCK_MS = 2_000
 REFUSALS = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 AWAY = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError, TimeoutError)
 
@@ -70,7 +71,7 @@ async def connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
 async def _knock(settings: Settings) -> None:
     host, _, port = settings.kafka.split(",")[0].strip().rpartition(":")
     connection = await create_conn(
-        host, int(port), request_timeout_ms=ANSWER_MS, **security(settings)
+        host, int(port), request_timeout_ms=KNOCK_MS, **security(settings)
     )
     connection.close()
 

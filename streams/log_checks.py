@@ -26,7 +26,7 @@ async def examine(settings: Settings) -> list[Finding]:
         async with store.opened(settings) as feeds:
             fences = [await reader.fences(feeds, shard) for shard in range(settings.shards)]
     except LikewaveError:
-        return [warn("fences", "cannot be held against the log", "mend Kafka and store first")]
+        return [warn("fences", "cannot be held against the log", "mend what else is wrong first")]
     logs = {
         f"{topic}:{number}": Log(ids[topic], *bound) for (topic, number), bound in bounds.items()
     }

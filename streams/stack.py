@@ -24,7 +24,7 @@ from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
 from streams.server import Server, exchange, is_free
-from streams.settings import DATA_DIR, SECRETS, STACK_FILE, load
+from streams.settings import DATA_DIR, SECRETS, STACK_FILE, Security, load
 from streams.store import address
 from streams.supervisor import supervised, together
 
@@ -138,7 +138,7 @@ def _start_servers(
     if "kafka" not in settings.model_fields_set:
         broker = running.enter_context(Broker(DATA_DIR / "broker", port=options.kafka_port))
         servers.append(broker)
-        found["kafka"] = broker.address
+        found |= {"kafka": broker.address, "kafka_security": Security.PLAINTEXT}
     if "redis" not in settings.model_fields_set:
         store = running.enter_context(Store(DATA_DIR / "store", port=options.redis_port))
         servers.append(store)

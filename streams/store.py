@@ -148,29 +148,28 @@ async def load_functions(store: Store) -> str:
     Builds of one schema may run side by side: a later build only adds to what the functions take
     and give. Raises StoreError where the same build is another text.
     """
+    loaded = await loaded_functions(store)
+    if loaded is None or is_older(loaded):
+        await store.function_load(LIBRARY.read_text("utf-8"), replace=True)
+    return await check_functions(store)
+
+
+def is_older(loaded: str) -> bool:
+    """Tell whether the functions in a store are an earlier build than this version's."""
+    return build_of(loaded) < build_of(LIBRARY.read_text("utf-8"))
+
+
+async def check_functions(store: Store) -> str:
+    """Raise StoreError where the functions are absent or others; tell which build is loaded."""
     ours, loaded = LIBRARY.read_text("utf-8"), await loaded_functions(store)
-    if loaded is None or build_of(loaded) < build_of(ours):
-        await store.function_load(ours, replace=True)
-        loaded = ours
-    _check_build(ours, loaded)
-    return build_words(loaded)
-
-
-def _check_build(ours: str, loaded: str) -> None:
+    if loaded is None:
+        raise StoreError("the shard functions are not in this store: start a worker, it loads them")
     if loaded != ours and build_of(loaded) == build_of(ours):
         raise StoreError(
             f"library {NAME} in the store is another build (sha1 {_sha1(loaded)}) than this "
             f"version's ({_sha1(ours)}): run matching versions, or stop all workers and "
             f"FUNCTION DELETE {NAME}"
         )
-
-
-async def check_functions(store: Store) -> str:
-    """Raise StoreError where the functions are absent or others; tell which build is loaded."""
-    loaded = await loaded_functions(store)
-    if loaded is None:
-        raise StoreError("the shard functions are not in this store: start a worker, it loads them")
-    _check_build(LIBRARY.read_text("utf-8"), loaded)
     return build_words(loaded)
 
 

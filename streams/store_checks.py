@@ -158,11 +158,13 @@ async def _may(feeds: store.Store, user: str, command: tuple[str, ...]) -> bool:
 
 async def _functions(feeds: store.Store, settings: Settings, _: int) -> Finding:
     del settings
-    if await store.loaded_functions(feeds) is None:
+    loaded = await store.loaded_functions(feeds)
+    remedy = "start a worker of this version, or likewave doctor --fix"
+    if loaded is None:
+        return warn("functions", "the shard functions are not in the store", remedy)
+    if store.is_older(loaded):
         return warn(
-            "functions",
-            "the shard functions are not in the store",
-            "start a worker, or likewave doctor --fix",
+            "functions", f"{store.build_words(loaded)} is older than this version's", remedy
         )
     return ok("functions", await store.check_functions(feeds))
 

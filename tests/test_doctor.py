@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import shutil
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,16 +19,17 @@ from models.events import Like
 from models.finding import State
 from models.policy import HOUR, Policy
 from streams import doctor, topics
+from streams.local import Store
 from streams.producer import Producer
 from tests.command import environment, run
 from tests.feeder import feeding
 from tests.test_topics import create, delete
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from models.finding import Finding
-    from streams.local import Store
     from streams.settings import Settings
 
 
@@ -193,6 +196,40 @@ async def test_a_disk_that_cannot_be_written_is_named(settings: Settings, store:
 
     assert "rdb_last_bgsave_status" in found.found
     assert "free its disk" in found.remedy
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on a disk of 8 MB; only root can make one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_full_disk_is_named_and_heals(
+    settings: Settings, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is full the store refuses writes; once there is room it goes on by itself."""
+    filler = small_disk / "filler"
+    with Store(small_disk / "store") as store, redis.Redis.from_url(store.url) as client:
+        monkeypatch.setenv("LIKEWAVE_REDIS", store.url)
+        with suppress(OSError), filler.open("wb") as file:
+            while file.write(bytes(65_536)):
+                file.flush()
+        with suppress(redis.ResponseError):
+            while client.set("big", "x" * 100_000):
+                await asyncio.sleep(0.05)
+        full = await wrong(settings)
+        filler.unlink()
+        while "persistence" in await wrong(settings):
+            await asyncio.sleep(0.2)
+
+    assert "aof_last_write_status" in full["persistence"].found
+    assert "free its disk" in full["persistence"].remedy
 
 
 async def test_fences_that_are_not_of_this_log_are_named(settings: Settings, store: Store) -> None:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from models.errors import BrokerError, SettingsError, StoreError
 from models.events import Befriend, Like
@@ -46,8 +55,41 @@ def broker(
     """Give a Kafka with TLS for all tests of this module."""
     server = SecureBroker(tmp_path_factory.mktemp("secure"), authority)
     start(server)
+    allow(server, rights())
     yield server
     server.stop()
+
+
+def rights() -> list[tuple[str, str]]:
+    """Give the rights in Kafka that the page gives: kind of resource, operation."""
+    commands = re.findall(
+        r"^    kafka-acls\.sh (?:.*\\\n)*.*$", page("deployment.md"), re.MULTILINE
+    )
+    return [
+        (kind, operation)
+        for command in commands
+        for kind in re.findall(r"--(topic|group) ", command)
+        for operation in re.findall(r"--operation (\w+)", command)
+    ]
+
+
+def allow(server: SecureBroker, given: list[tuple[str, str]]) -> None:
+    """Give the user these rights, and no other."""
+    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{server.open_port}"})
+    rules = [
+        AclBinding(
+            ResourceType[kind.upper()],
+            "*",
+            ResourcePatternType.LITERAL,
+            f"User:{USER}",
+            "*",
+            AclOperation[re.sub(r"(?<!^)(?=[A-Z])", "_", operation).upper()],
+            AclPermissionType.ALLOW,
+        )
+        for kind, operation in given
+    ]
+    for done in admin.create_acls(rules).values():
+        done.result()
 
 
 @pytest.fixture

@@ -107,6 +107,8 @@ ssl.keystore.location={self._chain}
 ssl.truststore.type=PEM
 ssl.truststore.location={self._ca}
 listener.name.ssl.ssl.client.auth=required
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:CN=client
 sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
 listener.name.sasl_ssl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
