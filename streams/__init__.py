@@ -8,9 +8,11 @@ Where things are:
     stamp         what tells one state of a file from another
     policy_file   the policy file: numbers of feeds, of pages, and of what is tried
     settings      where things are, and where each value comes from
+    secrecy       TLS: certificates of connections, and what their errors mean
     keys          public keys from a file that is looked at again, and a local stack's own
     kafka         connecting to a broker, and what it says when it cannot be
     metadata      topic ids, by a request that aiokafka does not know
+    alteration    options of topics, set one by one: a request that aiokafka does not know
     topics        the topics: created, checked, and where their logs lie
     store         the Redis or Valkey that holds the feeds, and what it must be like
 
@@ -65,6 +67,14 @@ The local stack:
     evaluation    prequential evaluation: every target is asked for before the shards know of it
     audience      people who read their pages and answer: the loop from events to pages and back
 
+Checked:
+
+    host_checks   what may be wrong on this host: policy file, keys, the local stack
+    broker_checks  what may be wrong with Kafka: brokers, topics, the group, clocks
+    store_checks  what may be wrong with the store, one thing a check
+    log_checks    what may be wrong between log and store: fences not within this log
+    doctor        every check of a deployment, and the safe ones among the remedies
+
 Doors:
 
     problems      what went wrong with a request, as a problem document
@@ -101,6 +111,7 @@ For people:
     interrupts    Ctrl-C and SIGTERM as a wish: what runs comes to its end first
     origins       where every setting comes from; passwords are masked
     tables        what commands show to a person
+    check_tables  what the doctor found, as a person reads it
     page_tables   pages, explanations and exposures, as a person reads them
     charts        an evaluation as a person sees it: a table, and a picture with its intervals
     probe         how long an act takes to become visible, as one pair of friends meets it
@@ -111,6 +122,7 @@ For people:
     operation     the commands that run Likewave
     publication   the commands that publish events, and the one that says what an event is
     inspection    the commands that look at Likewave
+    checking      the command that looks after a deployment
     showing       the commands that show pages
     judging       the command that judges rankings
     serving       the commands that open the doors

@@ -19,6 +19,7 @@ from mode import CrashingSupervisor
 from models.columns import rows
 from models.decoding import decode
 from models.events import TOPICS
+from streams.kafka import security
 from streams.transport import BatchSchema, BatchTransport, joined
 
 if TYPE_CHECKING:
@@ -129,11 +130,25 @@ class App(faust.App):
         pass
 
 
+def _credentials(settings: Settings) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """Say in Faust's words how Kafka is spoken to."""
+    given = security(settings)
+    if settings.kafka_security.has_user:
+        return faust.SASLCredentials(
+            username=given["sasl_plain_username"],
+            password=given["sasl_plain_password"],
+            mechanism=given["sasl_mechanism"],
+            ssl_context=given.get("ssl_context"),
+        )
+    return faust.SSLCredentials(given["ssl_context"]) if "ssl_context" in given else None
+
+
 def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
     """Make the Faust application of one worker, with an agent for every topic."""
     app = App(
         settings.group,
         broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
+        broker_credentials=_credentials(settings),
         autodiscover=False,
         web_enabled=False,
         topic_disable_leader=True,

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from models.events import DEAD_LETTERS
 from streams.clock import now_ms
+from streams.kafka import options
 from streams.topics import DEAD_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class DeadLetters:
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topic(DEAD_LETTERS)
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka,
+            **options(settings),
             enable_idempotence=True,
             acks="all",
             linger_ms=5,

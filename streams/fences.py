@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -21,6 +21,29 @@ if TYPE_CHECKING:
     from streams.transport import Batch
 
 log = structlog.get_logger()
+
+
+class Log(NamedTuple):
+    """The log of one partition: what it is, where it begins and ends."""
+
+    log_id: str
+    start: int
+    end: int
+
+
+def check_fence(shard: int, source: str, fence: tuple[int, str, int], known: Log) -> None:
+    """Raise StoreError where a fence is of another log, or lies beyond the log's end."""
+    position, log_id, _ = fence
+    if log_id != known.log_id:
+        raise StoreError(
+            f"shard {shard} was filled from another log of {source} ({log_id}, now "
+            f"{known.log_id}): flush the store and let the worker refill it"
+        )
+    if position > known.end:
+        raise StoreError(
+            f"shard {shard} holds {source} up to offset {position}, but the log ends at "
+            f"{known.end}: it lost records; flush the store and let the worker refill it"
+        )
 
 
 class Fences:
@@ -93,22 +116,14 @@ class Fences:
     ) -> int:
         topic = self._short(tp.topic)
         source = f"{topic}:{tp.partition}"
+        known = Log(self._log_ids[topic], start, end)
         for shard, fence in enumerate(fences):
-            position, log_id, _ = fence.get(source, (start, self._log_ids[topic], 0))
-            if log_id != self._log_ids[topic]:
-                raise StoreError(
-                    f"shard {shard} was filled from another log of {tp.topic} ({log_id}, now "
-                    f"{self._log_ids[topic]}): flush the store and let the worker refill it"
-                )
-            if position > end:
-                raise StoreError(
-                    f"shard {shard} holds {source} up to offset {position}, but the log ends at "
-                    f"{end}: it lost records; flush the store and let the worker refill it"
-                )
-            if position < start:
-                log.error(
-                    "events expired unread", source=source, shard=shard, lost=start - position
-                )
+            if source in fence:
+                check_fence(shard, source, fence[source], known)
+                position = fence[source][0]
+                if position < start:
+                    lost = start - position
+                    log.error("events expired unread", source=source, shard=shard, lost=lost)
         return max(start, min(fence.get(source, (start, "", 0))[0] for fence in fences))
 
     def _short(self, topic: str) -> str:

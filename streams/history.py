@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models import events
 from models.errors import BrokerError, EventError, StoreError
 from models.policy import MINUTE
-from streams.kafka import explained
+from streams.kafka import explained, options
 from streams.topics import log_bounds
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ async def opened(settings: Settings) -> AsyncIterator[History]:
     bounds = await log_bounds(settings)
     starts = {name: start for name, (start, _) in bounds.items()}
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **options(settings),
         isolation_level="read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import create_conn
 from aiokafka.errors import (
+    AuthenticationFailedError,
     KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
     RequestTimedOutError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
 )
 
 from models.errors import BrokerError
+from streams import secrecy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -21,19 +27,67 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 ANSWER_MS = 5_000  # for a connection, and for an answer
+KNOCK_MS = 2_000
+REFUSALS = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 AWAY = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError, TimeoutError)
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Give what every client of aiokafka is made with to reach this Kafka."""
+    return {"bootstrap_servers": settings.kafka, **security(settings)}
+
+
+def security(settings: Settings) -> dict[str, Any]:
+    """Give how a connection is encrypted, and who we are; raise SettingsError on a bad file."""
+    how = settings.kafka_security
+    given: dict[str, Any] = {"security_protocol": how.upper()}
+    if how.has_tls:
+        given["ssl_context"] = secrecy.context_of(settings, "kafka")
+    if how.has_user and settings.kafka_password is not None:
+        given |= {
+            "sasl_mechanism": settings.kafka_mechanism.value,
+            "sasl_plain_username": settings.kafka_username,
+            "sasl_plain_password": settings.kafka_password.get_secret_value(),
+        }
+    return given
 
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
     """Connect to Kafka; what goes wrong from here on is raised as a BrokerError."""
     with explained(settings):
-        client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=ANSWER_MS)
+        client = AIOKafkaClient(**options(settings), request_timeout_ms=ANSWER_MS)
         try:
-            await client.bootstrap()
+            try:
+                await client.bootstrap()
+            except KafkaConnectionError:
+                await _knock(settings)  # which says why, where aiokafka only logs it
+                raise
             yield client
         finally:
             await client.close()
+
+
+async def _knock(settings: Settings) -> None:
+    host, _, port = settings.kafka.split(",")[0].strip().rpartition(":")
+    connection = await create_conn(
+        host, int(port), request_timeout_ms=KNOCK_MS, **security(settings)
+    )
+    connection.close()
+
+
+@asynccontextmanager
+async def asking(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer of no group, to ask for offsets; errors are raised as BrokerError."""
+    with explained(settings):
+        consumer = AIOKafkaConsumer(
+            **options(settings), enable_auto_commit=False, request_timeout_ms=ANSWER_MS
+        )
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
 
 
 @contextmanager
@@ -41,7 +95,14 @@ def explained(settings: Settings) -> Iterator[None]:
     """Raise Kafka's errors as a BrokerError that says where, and what to do."""
     try:
         yield
+    except REFUSALS as error:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} refuses user {settings.kafka_username} ({error}): "
+            "mend LIKEWAVE_KAFKA_USERNAME, LIKEWAVE_KAFKA_PASSWORD or LIKEWAVE_KAFKA_MECHANISM"
+        ) from error
     except AWAY as error:
+        if fault := secrecy.explain(error, settings, "kafka"):
+            raise BrokerError(f"Kafka at {settings.kafka} {fault}") from error
         raise BrokerError(
             f"no Kafka at {settings.kafka}: start it with `likewave up`, or set LIKEWAVE_KAFKA"
         ) from error

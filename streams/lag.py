@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.errors import StoreError
 from streams import clock, reader
-from streams.kafka import ANSWER_MS, explained
+from streams.kafka import ANSWER_MS, explained, options
 from streams.topics import log_bounds, log_ids
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ async def gauge(settings: Settings, store: Store) -> AsyncIterator[Gauge]:
     """Open a gauge; raise BrokerError where Kafka or a topic is missing."""
     bounds, ids = await log_bounds(settings), await log_ids(settings)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **options(settings),
         enable_auto_commit=False,
         request_timeout_ms=ANSWER_MS,
         max_partition_fetch_bytes=RECORD_BYTES,

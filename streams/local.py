@@ -9,7 +9,6 @@ import shutil
 import struct
 import subprocess
 import sys
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -49,23 +48,17 @@ class Broker(Server):
         self._properties = self.data_dir / "server.properties"
         self._log_dir = self.data_dir / "topics"
 
-    @cached_property
-    def _java(self) -> str:
-        home = os.environ.get("JAVA_HOME")
-        java = shutil.which("java", path=f"{home}/bin" if home else None)
-        if java is None:
-            raise StackError(
-                "the broker needs Java 17 or later: run `make setup`, or set JAVA_HOME"
-            )
-        return java
-
     def prepare(self) -> None:
         """Write the properties, and format the log folder where it is new."""
         if not any(self._libs.glob("kafka_*.jar")):
             raise StackError(f"the broker's jars are missing from {self._libs}: run `make setup`")
-        self._properties.write_text(properties(self.port, self._log_dir))
+        self._properties.write_text(self.properties())
         if not (self._log_dir / "meta.properties").exists():
             self._format()
+
+    def properties(self) -> str:
+        """Give what the broker reads at its start."""
+        return properties(self.port, self._log_dir)
 
     def command(self) -> Sequence[str]:
         """Give the command that runs the broker."""
@@ -77,7 +70,7 @@ class Broker(Server):
         return len(answer) == METADATA_ANSWER.size and METADATA_ANSWER.unpack(answer)[2] > 0
 
     def _run(self, main_class: str, *arguments: str) -> list[str]:
-        return [self._java, *JVM, "-cp", f"{self._libs}/*", main_class, *arguments]
+        return [find_java(), *JVM, "-cp", f"{self._libs}/*", main_class, *arguments]
 
     def _format(self) -> None:
         command = ("format", "--ignore-formatted", "-t", _cluster_id(), "-c", str(self._properties))
@@ -121,6 +114,15 @@ class Store(Server):
     def answers(self) -> bool:
         """Tell whether the store has loaded its data."""
         return exchange(self.port, b"PING\r\n", 5) == b"+PONG"
+
+
+def find_java() -> str:
+    """Give the Java to run the broker with; raise StackError where there is none."""
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    if java is None:
+        raise StackError("the broker needs Java 17 or later: run `make setup`, or set JAVA_HOME")
+    return java
 
 
 def properties(port: int, log_dir: Path) -> str:

@@ -120,6 +120,8 @@ class Topic:
     log: str
     partitions: int
     is_led: bool  # every partition has a leader: the topic can be written and read
+    replicas: int  # the least of all partitions
+    in_sync: int  # the same, of those that have all records
 
 
 async def describe(client: AIOKafkaClient, topics: Iterable[str]) -> dict[str, Topic]:
@@ -132,6 +134,13 @@ async def describe(client: AIOKafkaClient, topics: Iterable[str]) -> dict[str, T
             continue
         if error_code and partitions == []:
             raise fault(name)
-        leaders = [leader for _, _, leader, *_ in partitions]
-        found[name] = Topic(f"{topic_id}@{answer.cluster_id}", len(partitions), min(leaders) >= 0)
+        found[name] = _topic(f"{topic_id}@{answer.cluster_id}", partitions)
     return found
+
+
+def _topic(log: str, partitions: list[Any]) -> Topic:
+    leaders, replicas, in_sync = zip(
+        *[(leader, len(copies), len(whole)) for _, _, leader, _, copies, whole, *_ in partitions],
+        strict=True,
+    )
+    return Topic(log, len(partitions), min(leaders) >= 0, min(replicas), min(in_sync))

@@ -21,7 +21,7 @@ from aiokafka.partitioner import murmur2
 
 from models.errors import BrokerError
 from models.events import encode
-from streams.kafka import explained
+from streams.kafka import explained, options
 from streams.topics import partition_counts
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Producer:
     async def __aenter__(self) -> Self:
         self._partitions = await partition_counts(self._settings)
         self._kafka = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka,
+            **options(self._settings),
             acks="all",
             enable_idempotence=True,
             max_batch_size=BATCH_BYTES,

@@ -10,10 +10,18 @@ import dataclasses
 import json
 import os
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as Unreadable
 from redis.asyncio.connection import parse_url
@@ -25,7 +33,8 @@ from streams.policy_file import read_policies
 PREFIX = "LIKEWAVE_"
 DATA_DIR = Path(".likewave")
 STACK_FILE = DATA_DIR / "stack.json"
-UNTOLD = ("POLICY", "API_SECRET")  # values that no message repeats
+SECRETS = ("api_secret", "kafka_password")
+UNTOLD = ("POLICY", *map(str.upper, SECRETS))  # values that no message repeats
 
 
 def _redis_url(url: str) -> str:
@@ -61,6 +70,33 @@ def _policy(numbers: Any) -> Any:
     return Policy(**numbers)
 
 
+class Security(StrEnum):
+    """How Kafka is spoken to: with TLS or without, with a password or without."""
+
+    PLAINTEXT = "plaintext"
+    SSL = "ssl"
+    SASL_PLAINTEXT = "sasl_plaintext"
+    SASL_SSL = "sasl_ssl"
+
+    @property
+    def has_tls(self) -> bool:
+        """Tell whether the connection is encrypted."""
+        return self in (Security.SSL, Security.SASL_SSL)
+
+    @property
+    def has_user(self) -> bool:
+        """Tell whether a user and a password are asked for."""
+        return self in (Security.SASL_PLAINTEXT, Security.SASL_SSL)
+
+
+class Mechanism(StrEnum):
+    """How Kafka is told who we are."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
 class Settings(BaseSettings):
     """One deployment, frozen; `policy` is what all its scores are made with."""
 
@@ -69,9 +105,29 @@ class Settings(BaseSettings):
     kafka: Annotated[str, AfterValidator(_servers)] = Field(
         "127.0.0.1:9092", description="bootstrap servers, host:port[,host:port …]"
     )
+    kafka_security: Security = Field(Security.PLAINTEXT, description="how Kafka is spoken to")
+    kafka_mechanism: Mechanism = Field(
+        Mechanism.SCRAM_SHA_512, description="how the user is told to Kafka, with sasl_*"
+    )
+    kafka_username: str | None = Field(None, description="user, with sasl_*")
+    kafka_password: SecretStr | None = Field(None, description="password, with sasl_*")
+    kafka_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that Kafka's certificate may be of"
+    )
+    kafka_cert_file: Path | None = Field(
+        None, description="PEM file of our own certificate, where Kafka asks for one"
+    )
+    kafka_key_file: Path | None = Field(None, description="PEM file of its key")
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
         "redis://127.0.0.1:6379/0", description="URL of the Redis or Valkey that holds the feeds"
     )
+    redis_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the store's certificate may be of"
+    )
+    redis_cert_file: Path | None = Field(
+        None, description="PEM file of our own certificate, where the store asks for one"
+    )
+    redis_key_file: Path | None = Field(None, description="PEM file of its key")
     shards: int = Field(1, ge=1, le=4096, description="slices of the keyspace, {0} to {n-1}")
     partitions: int = Field(8, ge=1, le=4096, description="partitions of every topic")
     replication: int = Field(1, ge=1, le=7, description="replicas of every topic")
@@ -107,6 +163,16 @@ class Settings(BaseSettings):
     policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
     policy: Annotated[Policy, BeforeValidator(_policy)] = Field(default_factory=Policy)
 
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """Refuse a Kafka that wants a user where none is named."""
+        if self.kafka_security.has_user:
+            for name in ("kafka_username", "kafka_password"):
+                if not getattr(self, name):
+                    wanted = f"{PREFIX}KAFKA_SECURITY={self.kafka_security}"
+                    raise ValueError(f"{PREFIX}{name.upper()} is missing: {wanted} needs it")
+        return self
+
     def topic(self, name: str) -> str:
         """Give the full name of a topic (`likes` -> `likewave.likes`)."""
         return self.topic_prefix + name
@@ -141,12 +207,23 @@ def running_stack() -> dict[str, Any]:
 
 def load(**overrides: Any) -> Settings:
     """Build the settings of this process; raise SettingsError naming the variable to mend."""
+    settings = read(**overrides)
+    path = settings.policy_file
+    if path is None or str(path.absolute()) == running_stack().get("policy_file"):
+        return settings  # with the numbers that the stack's feeds are made with
+    return settings.model_copy(update={"policy": read_policies(path).feeds})
+
+
+def read(**overrides: Any) -> Settings:
+    """Build the settings without a look into the policy file; raise SettingsError as `load`."""
     try:
-        settings = Settings(**{key: value for key, value in overrides.items() if value is not None})
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         message = first["msg"].removeprefix("Value error, ")
+        if not name:  # several settings together
+            raise SettingsError(message) from error
         given = "" if name in UNTOLD else f" (got {first['input']!r})"
         raise SettingsError(f"{PREFIX}{name}: {message}{given}") from error
     except Unreadable as error:
@@ -154,7 +231,3 @@ def load(**overrides: Any) -> Settings:
             f"{PREFIX}POLICY is not a JSON object of numbers; a TOML file named by "
             f"{PREFIX}POLICY_FILE is easier to write"
         ) from error
-    path = settings.policy_file
-    if path is None or str(path.absolute()) == running_stack().get("policy_file"):
-        return settings  # with the numbers that the stack's feeds are made with
-    return settings.model_copy(update={"policy": read_policies(path).feeds})

@@ -24,7 +24,7 @@ from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
 from streams.server import Server, exchange, is_free
-from streams.settings import DATA_DIR, STACK_FILE, load
+from streams.settings import DATA_DIR, SECRETS, STACK_FILE, Security, load
 from streams.store import address
 from streams.supervisor import supervised, together
 
@@ -138,7 +138,7 @@ def _start_servers(
     if "kafka" not in settings.model_fields_set:
         broker = running.enter_context(Broker(DATA_DIR / "broker", port=options.kafka_port))
         servers.append(broker)
-        found["kafka"] = broker.address
+        found |= {"kafka": broker.address, "kafka_security": Security.PLAINTEXT}
     if "redis" not in settings.model_fields_set:
         store = running.enter_context(Store(DATA_DIR / "store", port=options.redis_port))
         servers.append(store)
@@ -169,8 +169,9 @@ def _published(settings: Settings) -> Iterator[None]:
     path = settings.policy_file
     absolute = settings.model_copy(update={"policy_file": path and path.absolute()})
     known = absolute.model_dump(mode="json")
-    if settings.api_secret is not None:
-        known["api_secret"] = settings.api_secret.get_secret_value()
+    for name in SECRETS:
+        if (secret := getattr(settings, name)) is not None:
+            known[name] = secret.get_secret_value()
     draft = STACK_FILE.with_suffix(".draft")
     draft.touch(mode=0o600)  # a URL may hold a password, and a secret is one
     draft.write_text(json.dumps({"pid": os.getpid(), "settings": known}, indent=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from redis.exceptions import (
 )
 
 from models.errors import StoreError
+from streams import secrecy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 50  # of one client; who finds none free waits for one
 SCHEMA = "1"  # of the layout and the functions: feeds.lua, library likewave_1
+NAME = f"likewave_{SCHEMA}"
+KEEPS_ALL = "noeviction"
 LIBRARY = Path(__file__).with_name("feeds.lua")
 CONNECT_S = 1.0
 OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may take seconds
@@ -47,8 +51,22 @@ def connect(settings: Settings) -> Store:
         socket_timeout=OPERATION_S,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
+        **_encryption(settings),
     )
     return Redis.from_pool(pool)
+
+
+def _encryption(settings: Settings) -> dict[str, Any]:
+    """Give the files that TLS needs; raise SettingsError on a bad one."""
+    if not secrecy.is_encrypted(settings, "redis"):
+        return {}
+    secrecy.context_of(settings, "redis")
+    files = {
+        "ssl_ca_certs": settings.redis_ca_file,
+        "ssl_certfile": settings.redis_cert_file,
+        "ssl_keyfile": settings.redis_key_file,
+    }
+    return {name: str(path) for name, path in files.items() if path is not None}
 
 
 @asynccontextmanager
@@ -71,6 +89,8 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
             "stopped or overloaded"
         ) from error
     except (RedisError, OSError) as error:
+        if fault := secrecy.explain(error, settings, "redis"):
+            raise StoreError(f"the store at {address(settings.redis)} {fault}") from error
         raise StoreError(
             f"no Redis at {address(settings.redis)} ({error}): start it with `likewave up`, "
             "or set LIKEWAVE_REDIS"
@@ -104,46 +124,86 @@ def explain(error: ResponseError) -> str:
 
 async def prepare(store: Store, settings: Settings) -> None:
     """Load the functions and record the policy; raise StoreError where the store is not fit."""
-    await _check_memory(store)
-    await _load_functions(store)
-    await _check_schema(store)
+    await check_memory(store)
+    await load_functions(store)
+    await store.set("likewave:schema", SCHEMA, nx=True)
+    await check_schema(store)
     for shard in range(settings.shards):
         await _record_policy(store, settings, shard)
 
 
-async def _check_memory(store: Store) -> None:
+async def check_memory(store: Store) -> None:
+    """Raise StoreError where the store would drop feeds when its memory is full."""
     info: dict[str, Any] = await store.info("memory")
-    if (policy := info.get("maxmemory_policy")) != "noeviction":
+    if (policy := info.get("maxmemory_policy")) != KEEPS_ALL:
         raise StoreError(
             f"maxmemory-policy is {policy}: the store would drop feeds at will; "
-            "CONFIG SET maxmemory-policy noeviction"
+            f"CONFIG SET maxmemory-policy {KEEPS_ALL}"
         )
 
 
-async def _load_functions(store: Store) -> None:
-    code = LIBRARY.read_text("utf-8")
-    name = f"likewave_{SCHEMA}"
-    found: Any = await store.function_list(library=name, withcode=True)
-    if not found:
-        await store.function_load(code)
-        return
-    loaded = dict(zip(found[0][::2], found[0][1::2], strict=True))["library_code"]
-    if loaded != code:
+async def load_functions(store: Store) -> str:
+    """Load the shard functions where they are absent or older; tell which build serves now.
+
+    Builds of one schema may run side by side: a later build only adds to what the functions take
+    and give. Raises StoreError where the same build is another text.
+    """
+    loaded = await loaded_functions(store)
+    if loaded is None or is_older(loaded):
+        await store.function_load(LIBRARY.read_text("utf-8"), replace=True)
+    return await check_functions(store)
+
+
+def is_older(loaded: str) -> bool:
+    """Tell whether the functions in a store are an earlier build than this version's."""
+    return build_of(loaded) < build_of(LIBRARY.read_text("utf-8"))
+
+
+async def check_functions(store: Store) -> str:
+    """Raise StoreError where the functions are absent or others; tell which build is loaded."""
+    ours, loaded = LIBRARY.read_text("utf-8"), await loaded_functions(store)
+    if loaded is None:
+        raise StoreError("the shard functions are not in this store: start a worker, it loads them")
+    if loaded != ours and build_of(loaded) == build_of(ours):
         raise StoreError(
-            f"library {name} in the store is another build (sha1 {_sha1(loaded)}) than this "
-            f"worker's ({_sha1(code)}): run matching versions, or stop all workers and "
-            f"FUNCTION DELETE {name}"
+            f"library {NAME} in the store is another build (sha1 {_sha1(loaded)}) than this "
+            f"version's ({_sha1(ours)}): run matching versions, or stop all workers and "
+            f"FUNCTION DELETE {NAME}"
         )
+    return build_words(loaded)
+
+
+async def loaded_functions(store: Store) -> str | None:
+    """Give the text of the library in the store; None where there is none."""
+    found: Any = await store.function_list(library=NAME, withcode=True)
+    if not found:
+        return None
+    return str(dict(zip(found[0][::2], found[0][1::2], strict=True))["library_code"])
+
+
+def build_of(code: str) -> int:
+    """Give the build number of a library; 0 for one that has none.
+
+    >>> build_of("local BUILD = 3  -- one more"), build_of("#!lua name=likewave_1")
+    (3, 0)
+    """
+    found = re.search(r"^local BUILD = (\d+)", code, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def build_words(code: str) -> str:
+    """Name a build for a person."""
+    return f"{NAME}, build {build_of(code)} (sha1 {_sha1(code)})"
 
 
 def _sha1(code: str) -> str:
     return hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-async def _check_schema(store: Store) -> None:
-    await store.set("likewave:schema", SCHEMA, nx=True)
+async def check_schema(store: Store) -> None:
+    """Raise StoreError where the feeds are laid out as another version has them."""
     schema: Any = await store.get("likewave:schema")
-    if schema != SCHEMA:
+    if schema not in (SCHEMA, None):
         raise StoreError(
             f"the feeds in the store have schema {schema}, this version reads {SCHEMA}: "
             "run the matching version, or flush the store and let the worker refill it"

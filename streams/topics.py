@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
@@ -18,7 +18,8 @@ from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 from models.errors import BrokerError
 from models.events import DEAD_LETTERS, TOPICS
 from models.policy import DAY
-from streams.kafka import ANSWER_MS, connected, explained
+from streams.alteration import alter
+from streams.kafka import ANSWER_MS, asking, connected
 from streams.metadata import describe
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ MESSAGE_BYTES = 1 << 20  # a producer's batch: 64 KiB of ours, 1 MB of librdkafk
 DEAD_MESSAGE_BYTES = 2 * MESSAGE_BYTES  # whatever a topic took fits in, with its headers
 DEAD_LETTERS_KEPT_MS = 7 * DAY
 FOREVER = -1  # Kafka's own value of retention.ms
+MENDABLE = ("retention.ms", "max.message.bytes", "message.timestamp.type")  # loses no record
 COMPACTED = ("friendships", "posts", "preferences")
 POLL_S = 0.05
 SETTLE_POLLS = 200  # until a new topic is known and led
@@ -72,6 +74,23 @@ async def check(settings: Settings) -> list[TopicState]:
     """Hold every topic against the contract, and change nothing."""
     async with connected(settings) as client:
         return await _examine(client, settings)
+
+
+async def mend(settings: Settings) -> list[str]:
+    """Set the options that lose nothing, create the missing topics; say what was done."""
+    done = []
+    async with connected(settings) as client:
+        states = await _examine(client, settings)
+        for state in states:
+            wishes = _wanted(settings)[state.topic]
+            for name, given in state.options.items():
+                if name in MENDABLE and not _satisfies(name, given, wishes[name]):
+                    await alter(client, state.topic, {name: wishes[name]})
+                    done.append(f"set {name}={wishes[name]} on topic {state.topic}")
+    if missing := [state.topic for state in states if not state.exists]:
+        await ensure(settings)
+        done.append(f"created {', '.join(missing)}")
+    return done
 
 
 async def log_ids(settings: Settings, topics: Iterable[str] = TOPICS) -> dict[str, str]:
@@ -122,17 +141,8 @@ async def _found(settings: Settings, topics: Iterable[str]) -> dict[str, Topic]:
 async def _offsets(
     settings: Settings, places: list[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    with explained(settings):
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
-            enable_auto_commit=False,
-            request_timeout_ms=ANSWER_MS,
-        )
-        try:
-            await consumer.start()
-            return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-        finally:
-            await consumer.stop()
+    async with asking(settings) as consumer:
+        return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
 
 
 def _wanted(settings: Settings) -> dict[str, dict[str, str]]:

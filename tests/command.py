@@ -8,28 +8,31 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from streams.settings import PREFIX
-
-if TYPE_CHECKING:
-    from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 TOLD = ("kafka", "redis", "shards", "partitions", "topic_prefix", "group")
+SECURE = [name for name in Settings.model_fields if name.startswith(("kafka_", "redis_"))]
 PATIENCE_S = 90
 
 
 def environment(settings: Settings | None = None) -> dict[str, str]:
     """Give the environment that names `settings`, or none of this machine's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    named = {} if settings is None else {name: str(getattr(settings, name)) for name in TOLD}
+    named = {} if settings is None else told(settings)
     if settings is not None and settings.policy_file is not None:
-        named["policy_file"] = str(settings.policy_file)
-    if settings is not None:
-        named["policy"] = json.dumps(asdict(settings.policy))
-    given = {PREFIX + name.upper(): value for name, value in named.items()}
-    return {**kept, **given, "PYTHONPATH": str(ROOT)}
+        named["LIKEWAVE_POLICY_FILE"] = str(settings.policy_file)
+    return {**kept, **named, "PYTHONPATH": str(ROOT)}
+
+
+def told(settings: Settings) -> dict[str, str]:
+    """Give the variables that lead a process to the servers of `settings`."""
+    named = {name: getattr(settings, name) for name in (*TOLD, *SECURE)}
+    if settings.kafka_password is not None:
+        named["kafka_password"] = settings.kafka_password.get_secret_value()
+    named["policy"] = json.dumps(asdict(settings.policy))
+    return {PREFIX + name.upper(): str(value) for name, value in named.items() if value is not None}
 
 
 def start(

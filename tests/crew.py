@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from models.events import TOPICS
 from streams import reader, store, topics
 from streams.audit import audit, render
 from streams.child import Child
-from streams.settings import PREFIX
 from streams.snapshots import Snapshots
 from streams.supervisor import keep
+from tests.command import told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -36,10 +34,8 @@ class Worker(Child):
 
     def command(self) -> Sequence[str]:
         """Give the command that a person would type."""
-        names = ("kafka", "redis", "shards", "partitions", "topic_prefix", "group")
-        told = [f"{PREFIX}{name.upper()}={getattr(self._settings, name)}" for name in names]
-        told.append(f"{PREFIX}POLICY={json.dumps(asdict(self._settings.policy))}")
-        return ["env", *told, sys.executable, "-m", "streams.cli", "worker"]
+        given = [f"{name}={value}" for name, value in told(self._settings).items()]
+        return ["env", *given, sys.executable, "-m", "streams.cli", "worker"]
 
 
 class Crew:

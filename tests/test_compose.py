@@ -11,9 +11,11 @@ from xml.etree import ElementTree as ET
 from ruamel.yaml import YAML
 
 from streams.local import STORE_OPTIONS
+from streams.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
+AWAITED = {"METRICS_HOST", "METRICS_PORT", "MONITOR_HOST", "MONITOR_PORT"}
 
 
 def services() -> dict[str, dict[str, object]]:
@@ -44,6 +46,43 @@ def test_containers_run_the_store_with_the_options_of_the_local_stack() -> None:
     options = {name: value.strip('"') for name, value in words}
 
     assert options == {name: value for name, value in STORE_OPTIONS.items() if name != "bind"}
+
+
+def test_profiles_add_to_what_always_runs() -> None:
+    """Broker, store and worker run without a profile; the rest by name, each checked for health."""
+    profiles: dict[str, set[str]] = {"": set()}
+    for name, service in services().items():
+        for profile in service.get("profiles", [""]):  # type: ignore[attr-defined]
+            profiles.setdefault(profile, set()).add(name)
+
+    assert profiles == {
+        "": {"kafka", "valkey", "worker"},
+        "api": {"api"},
+        "ui": {"api"},
+        "observability": {"monitor", "prometheus", "grafana"},
+    }
+    ours = [service for service in services().values() if service.get("build")]
+    assert all("healthcheck" in one and one["read_only"] for one in ours)
+
+
+def test_every_variable_is_a_setting() -> None:
+    """What containers are told, they understand."""
+    told = set(re.findall(r"LIKEWAVE_([A-Z_]+):", COMPOSE.read_text()))
+
+    assert told <= {name.upper() for name in Settings.model_fields} | AWAITED
+
+
+def test_grafana_finds_its_source_and_its_dashboards() -> None:
+    """What is mounted there is there, and dashboards lie where the provider looks for them."""
+    mounts = dict(str(mount).split(":")[:2] for mount in services()["grafana"]["volumes"])  # type: ignore[attr-defined]
+    folders = {target: ROOT / source for source, target in mounts.items() if source[0] == "."}
+    provisioned = [YAML(typ="safe").load(path) for path in (ROOT / "deploy/grafana").rglob("*.yml")]
+
+    assert all(folder.is_dir() for folder in folders.values())
+    (provider,) = [one["providers"][0] for one in provisioned if "providers" in one]
+    assert provider["options"]["path"] in folders
+    (source,) = [one["datasources"][0] for one in provisioned if "datasources" in one]
+    assert source["url"].split("/")[2].partition(":")[0] in services()
 
 
 def test_servers_are_checked_and_their_data_is_named() -> None:

@@ -1,0 +1,58 @@
+"""What may be wrong between log and store: fences that are not of this log, or not within it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.errors import LikewaveError
+from models.events import TOPICS
+from models.finding import Finding, fail, failed, ok, warn
+from streams import reader, store, topics
+from streams.fences import Log, check_fence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.settings import Settings
+
+    Fence = tuple[int, str, int]  # next offset, log id, last event time
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Hold every fence of every shard against the log it is of."""
+    try:
+        ids = await topics.log_ids(settings, TOPICS)
+        bounds = await topics.log_bounds(settings)
+        async with store.opened(settings) as feeds:
+            fences = [await reader.fences(feeds, shard) for shard in range(settings.shards)]
+    except LikewaveError:
+        return [warn("fences", "cannot be held against the log", "mend what else is wrong first")]
+    logs = {
+        f"{topic}:{number}": Log(ids[topic], *bound) for (topic, number), bound in bounds.items()
+    }
+    faults = [
+        fault
+        for shard, fence in enumerate(fences)
+        for source, one in fence.items()
+        for fault in _faults(shard, source, one, logs.get(source))
+    ]
+    return faults or [ok("fences", f"{sum(map(len, fences))}, all within their logs")]
+
+
+def _faults(shard: int, source: str, fence: Fence, log: Log | None) -> Iterator[Finding]:
+    if log is None:
+        found = f"shard {shard} was filled from {source}, which is no partition of the log"
+        yield fail("fences", found, "flush the store and let the worker refill it")
+        return
+    try:
+        check_fence(shard, source, fence, log)
+    except LikewaveError as error:
+        yield failed("fences", str(error))
+        return
+    if fence[0] < log.start:
+        yield warn(
+            "fences",
+            f"shard {shard} lacks {log.start - fence[0]:,} events of {source}, which expired in "
+            "Kafka before they were applied",
+            "start a worker, which goes on behind them; they were older than the horizon",
+        )

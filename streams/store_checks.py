@@ -1,0 +1,220 @@
+"""What may be wrong with the store: each check asks one thing, and changes nothing.
+
+The user of a worker needs what the command table of docs/deployment.md gives them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from redis.exceptions import NoPermissionError
+
+from models.errors import LikewaveError
+from models.finding import Finding, State, fail, failed, ok, warn
+from streams import reader, store
+from streams.clock import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from streams.settings import Settings
+
+    Check: TypeAlias = Callable[[store.Store, Settings, int], Awaitable[Finding]]
+
+OLDEST = 7  # Redis 7.0 brought functions
+CLOCK_S = 5.0  # that clocks may differ by
+ROOM, LITTLE_ROOM = 0.75, 0.95  # of the memory that there is
+NEEDED = (  # by a worker and the API; arguments are those of a call that changes nothing
+    ("FCALL", f"{store.NAME}_apply", "1", "fence:{0}"),
+    ("FCALL_RO", f"{store.NAME}_page", "1", "fence:{0}", "ann"),
+    ("FUNCTION", "LIST"),
+    ("FUNCTION", "LOAD", "code"),
+    ("HGETALL", "fence:{0}"),
+    ("HSET", "policy:{0}", "shards", "1"),
+    ("SET", "likewave:schema", "1"),
+    ("ZADD", "feed:{0}:ann", "1", "song"),
+    ("ZADD", "warm:{0}", "1", "ann"),
+    ("SADD", "circle:{0}:ann", "bob"),
+    ("RPUSH", "job:{0}", "row"),
+    ("INFO",),
+    ("TIME",),
+)
+
+
+async def examine(settings: Settings, shift_ms: int) -> list[Finding]:
+    """Check the store; `shift_ms` is added to this host's clock (0, but in tests of clocks)."""
+    first = await _tried("store", _version, settings, shift_ms)
+    if first.state is State.FAIL:  # out of reach: nothing else to ask
+        return [first]
+    return [first, *[await _tried(name, ask, settings, shift_ms) for name, ask in CHECKS.items()]]
+
+
+async def mend_memory(settings: Settings) -> list[str]:
+    """Forbid the store to drop feeds."""
+    async with store.opened(settings) as feeds:
+        await feeds.config_set("maxmemory-policy", store.KEEPS_ALL)
+    return [f"CONFIG SET maxmemory-policy {store.KEEPS_ALL}: set it in its configuration, too"]
+
+
+async def mend_functions(settings: Settings) -> list[str]:
+    """Load the shard functions where they are absent or older."""
+    async with store.opened(settings) as feeds:
+        return [f"loaded {await store.load_functions(feeds)}"]
+
+
+async def _tried(name: str, ask: Check, settings: Settings, shift_ms: int) -> Finding:
+    try:
+        async with store.opened(settings) as feeds:
+            return await ask(feeds, settings, shift_ms)
+    except LikewaveError as error:
+        return failed(name, str(error))
+
+
+async def _version(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    info: Any = await feeds.info("server")
+    if version := info.get("valkey_version"):
+        return ok("store", f"Valkey {version} at {store.address(settings.redis)}")
+    found = f"Redis {info['redis_version']} at {store.address(settings.redis)}"
+    if int(str(info["redis_version"]).partition(".")[0]) < OLDEST:
+        return fail("store", f"{found} has no functions", f"upgrade it to Redis {OLDEST} or later")
+    return ok("store", found)
+
+
+async def _role(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    info: Any = await feeds.info("replication")
+    if info["role"] != "master":
+        primary = f"{info['master_host']}:{info['master_port']}"
+        return fail(
+            "store role",
+            f"it is a replica of {primary} and refuses writes",
+            "name the primary in LIKEWAVE_REDIS, or REPLICAOF NO ONE where it is to take over",
+        )
+    return ok("store role", f"primary, {info['connected_slaves']} replicas")
+
+
+async def _eviction(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    await store.check_memory(feeds)
+    return ok("maxmemory-policy", store.KEEPS_ALL)
+
+
+async def _memory(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    info: Any = await feeds.info("memory")
+    limit = info["maxmemory"] or info["total_system_memory"]
+    whose = "maxmemory" if info["maxmemory"] else "the machine's memory"
+    share = info["used_memory"] / limit
+    found = f"{info['used_memory'] / 2**20:,.0f} MB used, {share:.0%} of {whose}"
+    remedy = "raise maxmemory, move the store to a larger machine, or use more shards"
+    if share < ROOM:
+        return ok("memory", found)
+    return (warn if share < LITTLE_ROOM else fail)("memory", found, remedy)
+
+
+async def _persistence(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    info: Any = await feeds.info("persistence")
+    written = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+    if errors := [name for name in written if info.get(name, "ok") != "ok"]:
+        return fail(
+            "persistence",
+            f"the store cannot write to its disk ({', '.join(errors)})",
+            "free its disk (df -h there), see its log, then BGSAVE or BGREWRITEAOF",
+        )
+    if not info["aof_enabled"]:
+        return warn(
+            "persistence",
+            "no append-only file: a store that restarts may read much of the log again",
+            "CONFIG SET appendonly yes, and in the store's configuration",
+        )
+    return ok("persistence", "append-only file, written without errors")
+
+
+async def _rights(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    try:
+        user: Any = await feeds.acl_whoami()
+        refused = [" ".join(one) for one in NEEDED if not await _may(feeds, user, one)]
+    except NoPermissionError:
+        return warn(
+            "rights",
+            "this user of the store may not ask what it may do",
+            "ACL SETUSER … +acl|whoami +acl|dryrun, as docs/deployment.md has it",
+        )
+    if refused:
+        return fail(
+            "rights",
+            f"user {user} of the store may not: {', '.join(refused)}",
+            "ACL SETUSER as docs/deployment.md has it",
+        )
+    return ok("rights", f"user {user} of the store may do what a worker does")
+
+
+async def _may(feeds: store.Store, user: str, command: tuple[str, ...]) -> bool:
+    answer: Any = await feeds.acl_dryrun(user, *command)
+    return str(answer) == "OK"
+
+
+async def _functions(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    loaded = await store.loaded_functions(feeds)
+    remedy = "start a worker of this version, or likewave doctor --fix"
+    if loaded is None:
+        return warn("functions", "the shard functions are not in the store", remedy)
+    if store.is_older(loaded):
+        return warn(
+            "functions", f"{store.build_words(loaded)} is older than this version's", remedy
+        )
+    return ok("functions", await store.check_functions(feeds))
+
+
+async def _schema(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    await store.check_schema(feeds)
+    return ok("schema", store.SCHEMA)
+
+
+async def _policy(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    for shard in range(settings.shards):
+        await store.check_policy(feeds, settings, shard)
+    return ok("policy", f"as {settings.shards} shards were filled with")
+
+
+async def _clock(feeds: store.Store, settings: Settings, shift_ms: int) -> Finding:
+    del settings
+    seconds, micros = await feeds.time()
+    ahead = (now_ms() + shift_ms) / 1000 - seconds - micros / 1e6
+    if abs(ahead) > CLOCK_S:
+        side = "ahead of" if ahead > 0 else "behind"
+        return fail(
+            "store clock",
+            f"this host's clock is {abs(ahead):,.0f} s {side} the store's",
+            "chronyc makestep on the one that is wrong (timedatectl shows each), and keep NTP on",
+        )
+    return ok("store clock", "agrees with this host's")
+
+
+async def _jobs(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    shards = range(settings.shards)
+    if busy := [str(shard) for shard in shards if await reader.is_busy(feeds, shard)]:
+        return warn(
+            "jobs",
+            f"a job is open in shard {', '.join(busy)}: nothing else is applied there meanwhile",
+            "a worker finishes it; where none runs, start one: likewave worker",
+        )
+    return ok("jobs", "none is open")
+
+
+CHECKS: dict[str, Check] = {
+    "store role": _role,
+    "maxmemory-policy": _eviction,
+    "memory": _memory,
+    "persistence": _persistence,
+    "rights": _rights,
+    "functions": _functions,
+    "schema": _schema,
+    "policy": _policy,
+    "store clock": _clock,
+    "jobs": _jobs,
+}

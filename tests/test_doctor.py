@@ -1,0 +1,260 @@
+"""The doctor names what is wrong, and mends what can be mended without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from models.events import Like
+from models.finding import State
+from models.policy import HOUR, Policy
+from streams import doctor, topics
+from streams.local import Store
+from streams.producer import Producer
+from tests.command import environment, run
+from tests.feeder import feeding
+from tests.test_topics import create, delete
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from models.finding import Finding
+    from streams.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process's environment name the settings, as the command's does."""
+    for name, value in environment(settings).items():
+        if name.startswith("LIKEWAVE_"):
+            monkeypatch.setenv(name, value)
+
+
+async def examined(settings: Settings, shift_ms: int = 0) -> dict[str, Finding]:
+    """Give what every check found, by check; of several the first."""
+    found = await doctor.examine(settings, shift_ms)
+    return {one.check: one for one in reversed(found)}
+
+
+async def wrong(settings: Settings, shift_ms: int = 0) -> dict[str, Finding]:
+    """Give what has failed."""
+    found = await examined(settings, shift_ms)
+    return {name: one for name, one in found.items() if one.state is State.FAIL}
+
+
+async def run_in(settings: Settings) -> None:
+    """Make topics and store what a worker makes of them, and apply one event."""
+    await topics.ensure(settings)
+    ids = await topics.log_ids(settings)
+    async with Producer(settings) as producer:
+        await producer.publish([Like(at=1, user="ann", item="song")])
+        await producer.flush()
+    bounds = await topics.log_bounds(settings)
+    async with feeding(settings) as feeder:
+        for (topic, number), (_, end) in bounds.items():
+            value = f"{end} {ids[topic]} 0"
+            await feeder.store.hset("fence:{0}", f"{topic}:{number}", value)
+
+
+async def test_a_healthy_deployment_has_nothing_to_mend(settings: Settings, tmp_path: Path) -> None:
+    """The exit code is 0; what is missing without harm is a warning."""
+    await run_in(settings)
+    done = await asyncio.to_thread(run, "doctor", "--json", folder=tmp_path, settings=settings)
+    findings = json.loads(done.stdout)["findings"]
+
+    assert done.returncode == 0, done
+    assert {one["check"] for one in findings if one["state"] == "warn"} == {"API", "workers"}
+    assert all(one["remedy"] for one in findings if one["state"] == "warn")
+    assert {"broker", "topics", "store", "fences", "store clock"} < {
+        one["check"] for one in findings
+    }
+
+
+async def test_servers_out_of_reach_are_findings_among_others(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Each is named with its remedy, there is no stack trace, and the exit code is 1."""
+    nowhere = settings.model_copy(update={"kafka": "127.0.0.1:9", "redis": "redis://127.0.0.1:9/0"})
+    done = await asyncio.to_thread(run, "doctor", folder=tmp_path, settings=nowhere)
+
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert "no Kafka at 127.0.0.1:9" in done.stdout
+    assert "no Redis at redis://127.0.0.1:9/0" in done.stdout
+    assert "-> start it with `likewave up`, or set LIKEWAVE_KAFKA" in done.stdout
+
+
+async def test_a_policy_file_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other checks go on without it."""
+    file = tmp_path / "policy.toml"
+    file.write_text("half_live = '6h'\n")
+    monkeypatch.setenv("LIKEWAVE_POLICY_FILE", str(file))
+    found = (await doctor.diagnose()).findings
+
+    assert [one.check for one in found if one.state is State.FAIL][:1] == ["policy file"]
+    assert "half_live" in found[0].found + found[0].remedy
+    assert any(one.check == "broker" and one.state is State.OK for one in found)
+
+
+async def test_what_is_missing_or_unsafe_is_mended(settings: Settings, store: Store) -> None:
+    """Topics are created and set right, feeds are kept, functions loaded; other options stay."""
+    likes = settings.topic("likes")
+    options = {"message_timestamp_type": "LogAppendTime", "retention_ms": "3600000"}
+    await create(settings, likes, 2, segment_bytes="1048576", **options)
+    with redis.Redis.from_url(store.url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        before = await wrong(settings)
+        diagnosis = await doctor.diagnose(fix=True)
+        assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+
+    assert set(before) == {"topics", "maxmemory-policy"}
+    assert [one for one in diagnosis.findings if one.state is State.FAIL] == []
+    said = " ".join(diagnosis.done)
+    assert f"set retention.ms=604800000 on topic {likes}" in said
+    assert "created" in said
+    assert "likewave_1" in said
+    assert (await options_of(settings, likes))["segment.bytes"] == "1048576"
+
+
+async def options_of(settings: Settings, topic: str) -> dict[str, str]:
+    """Read all options of a topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    ((answer,)) = await admin.describe_configs([resource])
+    await admin.close()
+    return {name: value for name, value, *_ in answer.resources[0][4]}
+
+
+async def test_what_cannot_be_mended_safely_is_left(settings: Settings) -> None:
+    """A topic that is compacted may not be made to delete, nor be made anew."""
+    options = {"message_timestamp_type": "LogAppendTime", "cleanup_policy": "compact"}
+    await create(settings, settings.topic("likes"), 2, max_message_bytes="1048576", **options)
+    diagnosis = await doctor.diagnose(fix=True)
+
+    assert any(step.startswith("not mended: topic") for step in diagnosis.done)
+    assert any("kafka-configs.sh" in one.remedy for one in diagnosis.findings)
+
+
+async def test_a_clock_that_is_an_hour_off_is_named(settings: Settings) -> None:
+    """With how much and in which direction: against the store, and against Kafka's stamps."""
+    await run_in(settings)
+    behind, ahead = await wrong(settings, -HOUR), await wrong(settings, HOUR)
+
+    assert "3,600 s behind the store's" in behind["store clock"].found
+    assert re.search(r"3,(600|599) s ahead of this host's", behind["broker clock"].found)
+    assert "3,600 s ahead of the store's" in ahead["store clock"].found
+    assert set(behind) == {"store clock", "broker clock"}
+    assert set(ahead) == {"store clock"}
+
+
+@pytest.mark.parametrize(
+    ("commands", "check", "words"),
+    [
+        (["REPLICAOF 127.0.0.1 9"], "store role", "replica of 127.0.0.1:9"),
+        (["SET likewave:schema 0"], "schema", "have schema 0, this version reads 1"),
+        (["HSET policy:{0} half_life_ms 1"], "policy", "half_life_ms 1 -> 21600000"),
+        (["CONFIG SET maxmemory 1"], "memory", "of maxmemory"),
+        (["ACL SETUSER default -fcall"], "rights", "user default of the store may not: FCALL"),
+    ],
+)
+async def test_a_store_that_is_not_fit_is_named(
+    settings: Settings, store: Store, commands: list[str], check: str, words: str
+) -> None:
+    """Each with what is wrong, and what mends it."""
+    await run_in(settings)
+    with redis.Redis.from_url(store.url) as client:
+        for command in commands:
+            client.execute_command(*command.split(" "))
+    found = (await wrong(settings))[check]
+
+    assert words in found.found
+    assert found.remedy
+
+
+async def test_a_disk_that_cannot_be_written_is_named(settings: Settings, store: Store) -> None:
+    """A snapshot that failed shows, however the store goes on."""
+    with redis.Redis.from_url(store.url) as client:
+        shutil.rmtree(store.data_dir)
+        client.bgsave()
+        while client.info("persistence")["rdb_last_bgsave_status"] == "ok":
+            await asyncio.sleep(0.05)
+    found = (await wrong(settings))["persistence"]
+
+    assert "rdb_last_bgsave_status" in found.found
+    assert "free its disk" in found.remedy
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on a disk of 8 MB; only root can make one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_full_disk_is_named_and_heals(
+    settings: Settings, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is full the store refuses writes; once there is room it goes on by itself."""
+    filler = small_disk / "filler"
+    with Store(small_disk / "store") as store, redis.Redis.from_url(store.url) as client:
+        monkeypatch.setenv("LIKEWAVE_REDIS", store.url)
+        with suppress(OSError), filler.open("wb") as file:
+            while file.write(bytes(65_536)):
+                file.flush()
+        with suppress(redis.ResponseError):
+            while client.set("big", "x" * 100_000):
+                await asyncio.sleep(0.05)
+        full = await wrong(settings)
+        filler.unlink()
+        while "persistence" in await wrong(settings):
+            await asyncio.sleep(0.2)
+
+    assert "aof_last_write_status" in full["persistence"].found
+    assert "free its disk" in full["persistence"].remedy
+
+
+async def test_fences_that_are_not_of_this_log_are_named(settings: Settings, store: Store) -> None:
+    """A topic made anew, a log that lost records, and a job left open."""
+    await run_in(settings)
+    await delete(settings, settings.topic("views"))
+    await topics.ensure(settings)
+    with redis.Redis.from_url(store.url, decode_responses=True) as client:
+        fence: Any = client.hget("fence:{0}", "likes:0")
+        client.hset("fence:{0}", "likes:0", " ".join(["9", *fence.split(" ")[1:]]))
+        client.rpush("job:{0}", "row")
+    found = await doctor.examine(settings)
+    fences = " ".join(one.found for one in found if one.check == "fences")
+
+    assert "shard 0 was filled from another log of views:0" in fences
+    assert "holds likes:0 up to offset 9" in fences
+    assert [one.state for one in found if one.check == "jobs"] == [State.WARN]
+
+
+@pytest.mark.parametrize("policy", [Policy(horizon_ms=90 * 24 * HOUR)])
+async def test_the_horizon_decides_what_a_topic_must_keep(settings: Settings) -> None:
+    """What the policy asks for is what is checked, and what is set."""
+    await topics.ensure(settings.model_copy(update={"policy": Policy()}))
+    assert "retention.ms=604800000" in (await wrong(settings))["topics"].found
+
+    await doctor.diagnose(fix=True)
+
+    assert "topics" not in await wrong(settings)
