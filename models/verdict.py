@@ -10,9 +10,9 @@ be asked for at any moment. From the worst to the best, the first that applies:
     WARN    the fence moves, but more and more events wait
     OK      all is applied, or what waits does not become more
 
-Standing still, growing and all rates are judged over the recent part of the window, and only once
-there are observations of all of it in which at all times something waited; a step back is remembered
-for the whole window. What arrives within a second is on its way, and not yet waiting.
+Standing still, growing and all rates are judged over the recent part of the window, and only where
+at all times of it something waited; a step back is remembered for the whole window. What arrives
+within a second is on its way, and not yet waiting.
 https://github.com/linkedin/Burrow/wiki/Consumer-Lag-Evaluation-Rules
 """
 

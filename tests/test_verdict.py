@@ -83,8 +83,8 @@ def test_rates_are_recent_and_say_when_all_is_applied() -> None:
 windows = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=20)
 
 
-@given(windows, st.booleans())
-def test_any_window_has_a_verdict_with_its_remedy(seen: list[Seen], attended: bool) -> None:
+@given(seen=windows, attended=st.booleans())
+def test_any_window_has_a_verdict_with_its_remedy(*, seen: list[Seen], attended: bool) -> None:
     """Whatever is seen, the words are there, and the command unless all is well."""
     finding = judge(window(*seen, attended=attended), recent_ms=RECENT_MS)
 
