@@ -52,7 +52,10 @@ Held against the definition:
     snapshots     what the store holds at one moment: of users, and of items
     fold          the log up to the fences of a shard, as a view
     audit         what is in the store held against the definition
+    attendance    who is there to apply events: members of the group, connected workers
     lag           how far the feeds are behind the log
+    hot_accounts  who makes the events of a partition
+    verdicts      how every partition does: lag, rates and verdicts over a window
 
 The local stack:
 
@@ -101,6 +104,7 @@ For people:
     interrupts    Ctrl-C and SIGTERM as a wish: what runs comes to its end first
     origins       where every setting comes from; passwords are masked
     tables        what commands show to a person
+    lag_tables    lag and verdicts, as a person reads them
     page_tables   pages, explanations and exposures, as a person reads them
     charts        an evaluation as a person sees it: a table, and a picture with its intervals
     probe         how long an act takes to become visible, as one pair of friends meets it
@@ -111,6 +115,7 @@ For people:
     operation     the commands that run Likewave
     publication   the commands that publish events, and the one that says what an event is
     inspection    the commands that look at Likewave
+    monitoring    the commands that watch over the stream: what waits, and why
     showing       the commands that show pages
     judging       the command that judges rankings
     serving       the commands that open the doors

@@ -36,7 +36,12 @@ OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may
 Store = Redis
 
 
-def connect(settings: Settings) -> Store:
+def worker_name(settings: Settings) -> str:
+    """Name the connections of workers: the store's CLIENT LIST says whether one is there."""
+    return f"likewave-worker:{settings.group}"
+
+
+def connect(settings: Settings, name: str | None = None) -> Store:
     """Make a client of the store; nothing is sent twice, since only `apply` can bear it."""
     pool = BlockingConnectionPool.from_url(
         settings.redis,
@@ -47,14 +52,15 @@ def connect(settings: Settings) -> Store:
         socket_timeout=OPERATION_S,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
+        client_name=name,
     )
     return Redis.from_pool(pool)
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Store]:
+async def opened(settings: Settings, name: str | None = None) -> AsyncIterator[Store]:
     """Connect, and turn what the store says into a StoreError that a person understands."""
-    store = connect(settings)
+    store = connect(settings, name)
     try:
         yield store
     except (AuthenticationError, AuthorizationError) as error:
