@@ -9,7 +9,7 @@ from rich.console import Console
 
 from models.errors import LikewaveError
 from models.verdict import Verdict
-from streams import display, lag_tables
+from streams import display, lag_tables, logs
 from streams.settings import Settings, load
 from streams.terminal import Json, say, write_json
 from streams.verdicts import Diagnosis, Lookout
@@ -53,6 +53,20 @@ def lag(*, watch: Watch = False, window: Window = 3.0, json: Json = False) -> No
     else:
         Console().print(lag_tables.lag(found))
     raise typer.Exit(CODES.get(found.verdict, WORSE))
+
+
+@app.command(epilog="Example: LIKEWAVE_MONITOR_PORT=9108 likewave monitor")
+def monitor() -> None:
+    """Watch log, store and freshness, and serve what is found as Prometheus metrics.
+
+    At /metrics, until SIGTERM or Ctrl-C; /health says that it lives. It goes on
+    whatever is away. An account of its own acts every 5 s: how long that takes to
+    be visible is how fresh feeds are.
+    """
+    from streams.monitor import monitor as watch  # noqa: PLC0415 - its imports take a second
+
+    logs.configure()
+    asyncio.run(watch(load()))
 
 
 async def _lag(settings: Settings, window_s: float, *, watch: bool, json: bool) -> Diagnosis:

@@ -58,7 +58,9 @@ class Diagnosis:
     catch_up_s: float | None = 0.0
     dead_letters: int = 0  # that were ever written
     partitions: list[Judged]
-    hot_accounts: list[Account]  # of the newest events of the partition in which most wait
+    hot_accounts: list[
+        hot_accounts.Account
+    ]  # of the newest events of the partition in which most wait
     error: str = ""
     broker_up: bool = True
 
@@ -109,8 +111,10 @@ class Lookout:
         return await self.look()
 
     async def _opened(self, opened: AsyncExitStack) -> Gauge:
-        feeds = await opened.enter_async_context(store.reading(self._settings))
-        return await opened.enter_async_context(gauge(self._settings, feeds))
+        feeds = await opened.enter_async_context(store.opened(self._settings))
+        asked = await opened.enter_async_context(gauge(self._settings, feeds))
+        await store.check_policy(feeds, self._settings)
+        return asked
 
     async def _diagnose(self, asked: Gauge) -> Diagnosis:
         backlog = await asked.measure()
