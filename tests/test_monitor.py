@@ -104,7 +104,7 @@ async def test_a_store_that_is_away_is_something_it_found(
     async with monitor(settings, tmp_path) as client:
         before = await eventually(client, lambda now: ("lag_events", "0", "likes") in now)
         store.kill()
-        away = await eventually(client, lambda now: now["store_up",] == 0)
+        away = await eventually(client, lambda now: now.get(("store_up",)) == 0)
         store.start()
         after = await eventually(client, lambda now: ("lag_events", "0", "likes") in now)
 
