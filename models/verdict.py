@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 COMMANDS = {  # the first to run
     Verdict.OK: "",
     Verdict.WARN: "likewave worker",
-    Verdict.STALL: "ps -eo pid,stat,etime,args | grep '[w]orker'",
+    Verdict.STALL: "ps -o pid,stat,etime,args -p $(pgrep -d, -f '(cli|likewave) worker$')",
     Verdict.STOP: "likewave worker",
     Verdict.REWIND: "likewave lag --watch",
     Verdict.ERR: "likewave topics --check",
@@ -98,7 +98,7 @@ def judge(window: Sequence[Observation], *, recent_ms: int) -> Finding:
         command=COMMANDS[verdict],
         arrival_rate=arrival,
         applied_rate=applied,
-        catch_up_s=_catch_up_s(window[-1].lag, applied - arrival),
+        catch_up_s=_catch_up_s([one.lag for one in recent], arrival, applied),
     )
 
 
@@ -160,10 +160,11 @@ def _recent(window: Sequence[Observation], recent_ms: int) -> Sequence[Observati
 
 
 def _grows(lags: Sequence[int]) -> bool:
-    return lags[-1] > lags[0] == min(lags)
+    """Tell whether what waits became more, of late too, and never less than at first."""
+    return lags[0] == min(lags) and lags[0] < lags[-1] >= lags[len(lags) // 2]
 
 
-def _catch_up_s(lag: int, gain: float) -> float | None:
-    if not lag:
-        return 0.0
-    return lag / gain if gain > 0 else None
+def _catch_up_s(lags: Sequence[int], arrival: float, applied: float) -> float | None:
+    if not min(lags) or lags[-1] <= arrival:
+        return 0.0  # it is level again and again, or what waits is on its way
+    return lags[-1] / (applied - arrival) if applied > arrival else None

@@ -5,7 +5,8 @@
 
 The time runs from handing the act to the producer until its score stands in the feed, and until a
 notice tells those who serve streams to read it. A share by name is seen by the fan alone, counts
-for nothing, and is taken back once it was seen: of all rounds one item and its register remain.
+for nothing, and is taken back once it was seen: of all rounds one register remains. It is made in the
+stream's own time, which it hardly moves: what is replayed from years ago stays in time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Canary:
         self._settings = settings
         self._store = store
         self._seen = seen
-        self._tag = f"{{{shard_of(self.fan, settings.shards)}}}"
+        self._shard = shard_of(self.fan, settings.shards)
+        self._tag = f"{{{self._shard}}}"
         self._at = 0  # of the last event
         self._met = 0  # the last act that was in the feed
         self._is_on = False
@@ -71,12 +73,12 @@ class Canary:
     async def _act(self, producer: Producer, every_s: float) -> None:
         while True:
             if not await self._store.sismember(f"circle:{self._tag}:{self.fan}", self.actor):
-                befriend = Befriend(at=self._next_at(), user=self.actor, friend=self.fan)
+                befriend = Befriend(at=await self._next_at(), user=self.actor, friend=self.fan)
                 await producer.publish([befriend])
             with suppress(ResponseError):  # until a worker has loaded the functions
                 await reader.wake(self._store, self._settings.shards, self.fan)
             await notices.lease(self._store, self._settings.shards, [self.fan], now_ms())
-            at = self._next_at()
+            at = await self._next_at()
             for waiting in self._waiting.values():
                 waiting.append((at, time.monotonic()))
             self._is_on = True
@@ -90,7 +92,9 @@ class Canary:
                 await self._meet(FEED)
             elif self._is_on and not 0 < self._waited(STREAM) < UNTOLD_S:
                 self._is_on = False
-                back = Unshare(at=self._next_at(), user=self.actor, item=self.actor, to=[self.fan])
+                back = Unshare(
+                    at=await self._next_at(), user=self.actor, item=self.actor, to=[self.fan]
+                )
                 await producer.publish([back])
 
     async def _listen(self) -> None:
@@ -118,6 +122,8 @@ class Canary:
         waiting = self._waiting[path]
         return time.monotonic() - waiting[0][1] if waiting else 0.0
 
-    def _next_at(self) -> int:
-        self._at = max(now_ms(), self._at + 1)
+    async def _next_at(self) -> int:
+        """Give a time just after all that was applied, and after the last event."""
+        time = await self._store.hget(reader.fence_key(self._shard), "time")
+        self._at = max(int(time or 0), self._at) + 1
         return self._at
