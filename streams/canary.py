@@ -5,8 +5,8 @@
 
 The time runs from handing the act to the producer until its score stands in the feed, and until a
 notice tells those who serve streams to read it. A share by name is seen by the fan alone, counts
-for nothing, and is taken back once it was seen: of all rounds one register remains. It is made in the
-stream's own time, which it hardly moves: what is replayed from years ago stays in time.
+for nothing, and is taken back once it was seen: of all rounds one register remains. It is made in
+the stream's own time, which it hardly moves: what is replayed from years ago stays in time.
 """
 
 from __future__ import annotations
