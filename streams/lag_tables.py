@@ -58,6 +58,8 @@ def span(seconds: float | None) -> str:
 
 
 def _total(found: Diagnosis) -> str:
+    if unknown := sum(one.verdict is Verdict.ERR for one in found.partitions):
+        return f"lag: {found.lag:,} events or more, {unknown} partitions cannot be measured"
     if not found.lag:
         return "lag: 0, all that was published is applied"
     return (

@@ -108,17 +108,19 @@ async def test_a_fence_that_says_nothing_is_an_error_with_its_remedy(settings: S
     assert anew.lag == 30
 
 
-async def test_a_store_that_went_back_is_a_rewind_until_it_is_level(settings: Settings) -> None:
-    """A flush is seen from outside, and over once what was there is there again."""
+async def test_more_and_more_that_waits_is_a_warning(settings: Settings) -> None:
+    """Events are applied, but not as fast as they come."""
     await topics.ensure(settings)
-    await publish(settings, 25)
+    await publish(settings, 50)
     async with Lookout(settings, window_s=60, recent_s=1) as lookout:
-        verdicts = []
-        for offset in (25, 10, 24, 25):
+        for offset in range(6):
+            await publish(settings, 20)
             await set_fences(settings, [offset])
-            verdicts.append((await lookout.look()).verdict)
+            found = likes(await lookout.look())
 
-    assert verdicts == [Verdict.OK, Verdict.REWIND, Verdict.REWIND, Verdict.OK]
+    assert found.verdict is Verdict.WARN
+    assert found.arrival_rate > found.applied_rate > 0
+    assert found.catch_up_s is None
 
 
 async def test_a_worker_brings_the_lag_to_nothing(settings: Settings, tmp_path: Path) -> None:
@@ -142,26 +144,35 @@ async def test_a_worker_brings_the_lag_to_nothing(settings: Settings, tmp_path: 
     ]
 
 
-async def test_a_frozen_worker_is_a_stall_and_one_that_left_a_stop(
+async def test_what_happens_to_workers_and_store_is_named(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Under SIGSTOP it is out of the group, but seen; what it writes later changes nothing."""
-    async with crew(settings, tmp_path, workers=1) as workers:
+    """A frozen worker is out of the group, but seen; what it writes later changes nothing."""
+    async with (
+        crew(settings, tmp_path, workers=1) as workers,
+        Lookout(settings, window_s=60, recent_s=1) as lookout,
+    ):
         await publish(settings, 25)
         await workers.caught_up()
         (worker,) = workers.workers
         os.kill(worker.pid, signal.SIGSTOP)
         await publish(settings, 25)
-        frozen = likes(await measured(settings, seconds=8))  # longer than the worker's session
+        frozen = likes(await lookout.watch(8, every_s=0.5))  # longer than the worker's session
         await publish(settings, 25)
-        more = likes(await measured(settings))
+        more = likes(await lookout.look())
         os.kill(worker.pid, signal.SIGCONT)
         await workers.assert_equal()
+        async with store.opened(settings) as feeds:
+            await feeds.flushall()
+        flushed = likes(await lookout.look())
+        await workers.assert_equal()
+        refilled = likes(await lookout.look())
         await workers.dismiss(worker)
         await publish(settings, 25)
-        stopped = likes(await measured(settings, seconds=1))
+        stopped = likes(await lookout.watch(1, every_s=0.25))
 
     assert (frozen.verdict, frozen.lag, more.lag) == (Verdict.STALL, 25, 50)
+    assert (flushed.verdict, refilled.verdict) == (Verdict.REWIND, Verdict.OK)
     assert (stopped.verdict, stopped.command) == (Verdict.STOP, "likewave worker")
 
 
