@@ -54,7 +54,10 @@ Held against the definition:
     snapshots     what the store holds at one moment: of users, and of items
     fold          the log up to the fences of a shard, as a view
     audit         what is in the store held against the definition
+    attendance    who is there to apply events: members of the group, connected workers
     lag           how far the feeds are behind the log
+    hot_accounts  who makes the events of a partition
+    verdicts      how every partition does: lag, rates and verdicts over a window
 
 The local stack:
 
@@ -100,6 +103,7 @@ Doors:
     web_page      the web page: its files, under an address that changes with any of them
     reference     the contract as a page for people
     api           the API: one application, whose doors are the routers above
+    listening     where a server of ours listens, and how it is told to leave
     serve         the API under uvicorn, until it is told to stop
 
 For people:
@@ -112,8 +116,13 @@ For people:
     origins       where every setting comes from; passwords are masked
     tables        what commands show to a person
     check_tables  what the doctor found, as a person reads it
+    lag_tables    lag and verdicts, as a person reads them
     page_tables   pages, explanations and exposures, as a person reads them
     charts        an evaluation as a person sees it: a table, and a picture with its intervals
+    canary        acts by a reserved account, timed until they are there to be read
+    report        what the monitor found: diagnosis, state of the store, freshness
+    monitor_metrics  what the monitor found, as Prometheus metrics
+    monitor       looks at log, store and freshness, and serves what it found
     probe         how long an act takes to become visible, as one pair of friends meets it
     pulse         how the stream does, in a few numbers
     live          the live view: one feed as it moves, and the pulse of the stream
@@ -123,6 +132,7 @@ For people:
     publication   the commands that publish events, and the one that says what an event is
     inspection    the commands that look at Likewave
     checking      the command that looks after a deployment
+    monitoring    the commands that watch over the stream: lag, monitor
     showing       the commands that show pages
     judging       the command that judges rankings
     serving       the commands that open the doors

@@ -1,7 +1,7 @@
 """The `likewave` command: one line for whatever a person can mend, and never a stack trace.
 
 The exit code is 0 where all is well, 1 where something failed or differs, 2 where the command was
-not understood, and 130 after Ctrl-C.
+not understood, and 130 after Ctrl-C; those of `likewave lag` are verdicts.
 """
 
 import sys
@@ -9,7 +9,17 @@ import sys
 import typer
 
 from models.errors import LikewaveError
-from streams import checking, inspection, judging, logs, operation, publication, serving, showing
+from streams import (
+    checking,
+    inspection,
+    judging,
+    logs,
+    monitoring,
+    operation,
+    publication,
+    serving,
+    showing,
+)
 from streams.terminal import say
 
 app = typer.Typer(
@@ -19,7 +29,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (operation, publication, inspection, checking, showing, judging, serving):
+COMMANDS = (
+    *(operation, publication, inspection, checking, monitoring),
+    *(showing, judging, serving),
+)
+for commands in COMMANDS:
     app.add_typer(commands.app)
 
 

@@ -1,17 +1,15 @@
-"""The commands that look at Likewave: feed, lag, shards, audit, config."""
+"""The commands that look at Likewave: feed, shards, audit, config."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console, RenderableType
 
 from streams import audit as auditor
 from streams import clock, display, reader, store, tables, wording
 from streams.known import check_known
-from streams.lag import gauge
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
 from streams.settings import Settings, load
@@ -64,22 +62,6 @@ def _feed_document(entries: Sequence[Entry]) -> list[dict[str, object]]:
         }
         for entry in entries
     ]
-
-
-@app.command(epilog="Example: likewave lag --watch")
-def lag(*, watch: Watch = False, json: Json = False) -> None:
-    """Show how far the feeds are behind the log, in events and seconds of each partition.
-
-    Asked from Kafka and Redis alone, so it is right when no worker runs.
-    """
-    asyncio.run(_lag(watch=watch, json=json))
-
-
-async def _lag(*, watch: bool, json: bool) -> None:
-    settings = load()
-    async with store.reading(settings) as feeds, gauge(settings, feeds) as open_gauge:
-        document = msgspec.to_builtins if json else None
-        await display.show(open_gauge.measure, tables.lag, document, watch=watch)
 
 
 @app.command(epilog="Example: likewave shards --json")

@@ -2,32 +2,36 @@
 
 Asked from the broker and from the store, never from a worker, so that it is true when none runs.
 Ends are read before fences: where the lag is 0, all that was in the log when it was asked is in
-every shard.
+every shard. A fence beyond an end is held against a second reading, which comes after it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 
-from models.errors import StoreError
-from streams import clock, reader
+from models.events import DEAD_LETTERS, TOPICS
+from streams import attendance, clock, reader
 from streams.kafka import ANSWER_MS, explained, options
-from streams.topics import log_bounds, log_ids
+from streams.metadata import describe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
+    from streams.metadata import Topic
     from streams.settings import Settings
     from streams.store import Store
 
 RECORD_BYTES = 1  # of a fetch from one partition: the broker gives one batch, however large
-RECORD_MS = 1_000  # for a record to come; a stretch that was compacted away has none
+RECORD_MS = 2_000  # for records to come; a stretch that was compacted away has none
 WAIT_MS = 10  # of the broker, for records that are not there yet
+
+Fences = dict[str, tuple[int, str, int]]  # of one shard, as `reader.fences` gives them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Position:
     partition: int
     fence: int  # least over the shards
     end: int
+    attended: bool = False  # a worker is there
+    fault: str = ""  # why the fence says nothing, and what to do
 
     @property
     def lag(self) -> int:
@@ -46,109 +52,147 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Lag:
-    """The lag of one partition; `seconds` is how long its first event has waited in the log."""
-
-    topic: str
-    partition: int
-    fence: int
-    end: int
-    lag: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Backlog:
-    """The lag of all partitions: together, the longest wait, and one by one."""
+    """All positions, the Unix ms at which they were read, and since when events wait in each."""
 
-    lag: int
-    seconds: float
-    partitions: list[Lag]
+    now: int
+    positions: list[Position]
+    since: Mapping[tuple[str, int], int]  # Unix ms of the first event that some shard lacks
+
+    def seconds(self, one: Position) -> float:
+        """Give how long the first event of a partition has waited in the log."""
+        return max(0, self.now - self.since.get((one.topic, one.partition), self.now)) / 1000
 
 
 class Gauge:
-    """Measures the lag, again and again; `log_ids` names the log that a fence must be of."""
+    """Measures the lag, again and again."""
 
     def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        consumer: AIOKafkaConsumer,
-        *,
-        starts: Mapping[tuple[str, int], int],
-        log_ids: Mapping[str, str],
+        self, settings: Settings, store: Store, client: AIOKafkaClient, consumer: AIOKafkaConsumer
     ) -> None:
         self._settings = settings
         self._store = store
+        self._client = client
         self._consumer = consumer
-        self._starts = starts
-        self._log_ids = log_ids
+        self._since: dict[Position, int] = {}
 
     async def positions(self) -> list[Position]:
-        """Read ends and fences; raise StoreError where a fence is of another log."""
+        """Read ends and fences; raise BrokerError where Kafka is away."""
         with explained(self._settings):
-            ends = await self._consumer.end_offsets(list(map(self._address, self._starts)))
+            found = await describe(self._client, map(self._settings.topic, TOPICS))
+            held = await attendance.held(self._client, self._settings.group)
+            places = _places(found)
+            starts = await self._consumer.beginning_offsets(places)
+            ends = await self._consumer.end_offsets(places)
         shards = await asyncio.gather(
             *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
         )
-        return [
-            Position(*name, self._fence(name, start, shards), ends[self._address(name)])
-            for name, start in self._starts.items()
+        connected = await attendance.is_connected(self._store, self._settings)
+        positions = [
+            replace(
+                self._position(place, found[place.topic].log, (starts[place], ends[place]), shards),
+                attended=connected or place in held,
+            )
+            for place in places
         ]
+        return await self._checked(positions) + self._missing(found)
 
     async def measure(self) -> Backlog:
         """Read the positions, and of every partition that lags since when."""
         positions = await self.positions()
-        waiting = await self._first_unapplied([one for one in positions if one.lag])
-        now = clock.now_ms()
-        lags = [
-            Lag(one.topic, one.partition, one.fence, one.end, one.lag, _seconds(waiting, one, now))
-            for one in positions
-        ]
-        return Backlog(
-            sum(one.lag for one in lags), max((one.seconds for one in lags), default=0.0), lags
-        )
+        lagging = [one for one in positions if one.lag]
+        known = {one: self._since[_still(one)] for one in lagging if _still(one) in self._since}
+        found = known | await self._first_unapplied([one for one in lagging if one not in known])
+        self._since = {_still(one): since for one, since in found.items()}
+        since = {(one.topic, one.partition): at for one, at in found.items()}
+        return Backlog(clock.now_ms(), positions, since)
 
-    def _fence(
-        self,
-        name: tuple[str, int],
-        start: int,
-        shards: Iterable[Mapping[str, tuple[int, str, int]]],
-    ) -> int:
-        topic, partition = name
-        found = [shard.get(f"{topic}:{partition}") for shard in shards]
-        if any(fence and fence[1] != self._log_ids[topic] for fence in found):
-            raise StoreError(
-                f"the store was filled from another log of {self._settings.topic(topic)}: "
+    async def dead_letters(self) -> int:
+        """Count what ever went to the dead letters."""
+        with explained(self._settings):
+            found = await describe(self._client, [self._settings.topic(DEAD_LETTERS)])
+            return sum((await self._consumer.end_offsets(_places(found))).values())
+
+    def _position(
+        self, place: TopicPartition, log: str, bounds: tuple[int, int], shards: Iterable[Fences]
+    ) -> Position:
+        topic, (start, end) = place.topic.removeprefix(self._settings.topic_prefix), bounds
+        fences = [shard.get(f"{topic}:{place.partition}") for shard in shards]
+        if any(fence and fence[1] != log for fence in fences):
+            fault = (
+                f"the store was filled from another log of {place.topic}: "
                 "flush the store and let the worker refill it"
             )
-        return max(start, min(fence[0] if fence else start for fence in found))
+            return Position(topic, place.partition, start, end, fault=fault)
+        least = min(fence[0] if fence else start for fence in fences)
+        return Position(topic, place.partition, max(start, least), end)
+
+    async def _checked(self, positions: Sequence[Position]) -> list[Position]:
+        """Find the fences that lie beyond the end of their log, now that they are read."""
+        beyond = [self._address(one) for one in positions if one.fence > one.end]
+        if not beyond:
+            return list(positions)
+        with explained(self._settings):
+            ends = await self._consumer.end_offsets(beyond)
+        return [
+            one if one.fence <= ends.get(self._address(one), one.fence) else _lost(one)
+            for one in positions
+        ]
+
+    def _missing(self, found: Mapping[str, Topic]) -> list[Position]:
+        return [
+            Position(topic, partition, 0, 0, fault=f"there is no topic {name}: `likewave topics`")
+            for topic in TOPICS
+            if (name := self._settings.topic(topic)) not in found
+            for partition in range(self._settings.partitions)
+        ]
 
     async def _first_unapplied(self, lagging: Sequence[Position]) -> dict[Position, int]:
         """Give the broker's timestamp (Unix ms) on the first event that some shard lacks."""
-        found = {}
+        waiting = {self._address(one): one for one in lagging}
+        found: dict[Position, int] = {}
+        if not waiting:
+            return found
         with explained(self._settings):
-            for position in lagging:
-                place = self._address((position.topic, position.partition))
-                self._consumer.assign([place])
-                self._consumer.seek(place, position.fence)
-                taken = await self._consumer.getmany(place, timeout_ms=RECORD_MS, max_records=1)
-                for record in taken.get(place, ()):
-                    found[position] = record.timestamp
+            self._consumer.assign(list(waiting))
+            for place, one in waiting.items():
+                self._consumer.seek(place, one.fence)
+            until = clock.now_ms() + RECORD_MS
+            while waiting and (left := until - clock.now_ms()) > 0:
+                taken = await self._consumer.getmany(*waiting, timeout_ms=left, max_records=1)
+                for place, (record, *_) in taken.items():
+                    found[waiting.pop(place)] = record.timestamp
         return found
 
-    def _address(self, name: tuple[str, int]) -> TopicPartition:
-        return TopicPartition(self._settings.topic(name[0]), name[1])
+    def _address(self, one: Position) -> TopicPartition:
+        return TopicPartition(self._settings.topic(one.topic), one.partition)
 
 
-def _seconds(waiting: Mapping[Position, int], position: Position, now: int) -> float:
-    return max(0, now - waiting.get(position, now)) / 1000
+def _places(found: Mapping[str, Topic]) -> list[TopicPartition]:
+    return [
+        TopicPartition(name, partition)
+        for name, topic in found.items()
+        for partition in range(topic.partitions)
+    ]
+
+
+def _still(one: Position) -> Position:
+    """Give what stays the same of a position until something is applied."""
+    return Position(one.topic, one.partition, one.fence, 0)
+
+
+def _lost(one: Position) -> Position:
+    fault = (
+        f"the store holds {one.topic}:{one.partition} up to offset {one.fence:,}, beyond the end "
+        "of the log: Kafka lost records; flush the store and let the worker refill it"
+    )
+    return replace(one, fault=fault)
 
 
 @asynccontextmanager
 async def gauge(settings: Settings, store: Store) -> AsyncIterator[Gauge]:
-    """Open a gauge; raise BrokerError where Kafka or a topic is missing."""
-    bounds, ids = await log_bounds(settings), await log_ids(settings)
+    """Open a gauge; raise BrokerError where Kafka is away."""
+    client = AIOKafkaClient(**options(settings), request_timeout_ms=ANSWER_MS)
     consumer = AIOKafkaConsumer(
         **options(settings),
         enable_auto_commit=False,
@@ -158,8 +202,9 @@ async def gauge(settings: Settings, store: Store) -> AsyncIterator[Gauge]:
     )
     try:
         with explained(settings):
+            await client.bootstrap()
             await consumer.start()
-        starts = {name: start for name, (start, _) in bounds.items()}
-        yield Gauge(settings, store, consumer, starts=starts, log_ids=ids)
+        yield Gauge(settings, store, client, consumer)
     finally:
         await consumer.stop()
+        await client.close()

@@ -25,7 +25,9 @@ app = typer.Typer()
 
 @app.command(epilog="Example: likewave up --workers 2")
 def up(*, workers: Workers = 1, kafka_port: Port = None, redis_port: Port = None) -> None:
-    """Run broker, store, API and workers of this folder until Ctrl-C; data stays in .likewave/.
+    """Run broker, store, API, workers and monitor of this folder until Ctrl-C.
+
+    Their data stays in .likewave/.
 
     Every other command run in the folder finds them. LIKEWAVE_KAFKA and
     LIKEWAVE_REDIS name servers to use instead.

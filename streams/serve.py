@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from models.errors import SettingsError
+from streams import listening
 from streams.api import application
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from streams.keys import Signer
     from streams.settings import Settings
 
-BACKLOG = 2_048
 LEAVE_S = 2  # for requests in hand, when asked to stop
 LONGEST_SILENCE_MS = 30_000  # of a peer that takes nothing of what it was sent
 LONGEST_HEAD = 1 << 17  # bytes: cursors are long
@@ -93,28 +91,10 @@ async def _serve(settings: Settings, signer: Signer | None) -> None:
     config = configuration(app)
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # to look through a thousand streams takes 0.3 s
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _left)  # uvicorn raises it again once it has left
-    with _listening(settings) as listener:
+    listening.leave_once()
+    with listening.on(settings.api_host, settings.api_port, "api") as listener:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; what is accepted inherits it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LONGEST_SILENCE_MS)
         log.info("api started", url=settings.api_url)
         await Leaving(config, app).serve(sockets=[listener])
     log.info("api stopped")
-
-
-def _listening(settings: Settings) -> socket.socket:
-    host, port = settings.api_host, settings.api_port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsError(
-            f"the API cannot listen on {host}:{port} ({error.strerror}): "
-            "set LIKEWAVE_API_HOST and LIKEWAVE_API_PORT"
-        ) from error
-
-
-def _left(number: int, frame: object) -> None:
-    """Do nothing more."""
-    del number, frame

@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     api_origins: Annotated[str, AfterValidator(_origins)] = Field(
         "", description="other origins whose pages may call the API: https://host[,https://host …]"
     )
+    monitor_host: str = Field("127.0.0.1", description="address on which the monitor listens")
+    monitor_port: int = Field(9108, ge=1, le=65_535, description="port on which it listens")
     policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
     policy: Annotated[Policy, BeforeValidator(_policy)] = Field(default_factory=Policy)
 

@@ -1,9 +1,9 @@
-"""The local stack of a folder: broker, store, API and workers, started together, kept running.
+"""The local stack of a folder: broker, store, API, workers and monitor, kept running.
 
 .likewave/  stack.json       where the running stack is: every command in the folder reads it
             lock             held while a stack runs; the system frees it with the process
             broker/ store/   their data and their logs
-            api/ worker-1.log …  what the API and the workers say
+            api/ worker-1.log monitor.log …  what the API, the workers and the monitor say
             api-*            the key and the secret of the API (streams/keys.py)
 """
 
@@ -23,7 +23,7 @@ from models.errors import StackError
 from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
-from streams.server import Server, exchange, is_free
+from streams.server import Server, exchange, free_port, is_free
 from streams.settings import DATA_DIR, SECRETS, STACK_FILE, Security, load
 from streams.store import address
 from streams.supervisor import supervised, together
@@ -92,6 +92,24 @@ class Worker(Child):
         return [sys.executable, "-m", "streams.cli", "worker"]
 
 
+class Monitor(Child):
+    """The monitor of this folder's stack, on the usual port where nothing else is."""
+
+    def __init__(self) -> None:
+        super().__init__("monitor", DATA_DIR / "monitor.log")
+
+    def command(self) -> Sequence[str]:
+        """Give the command that a person would type."""
+        return [sys.executable, "-m", "streams.cli", "monitor"]
+
+    @staticmethod
+    def reached_by(settings: Settings) -> Settings:
+        """Give settings with a port that the monitor can have."""
+        if "monitor_port" in settings.model_fields_set or is_free(settings.monitor_port):
+            return settings
+        return settings.model_copy(update={"monitor_port": free_port()})
+
+
 async def up(options: StackOptions, say: Callable[[str], None]) -> None:
     """Run the stack until Ctrl-C or SIGTERM; `say` tells a person what happens."""
     end = asyncio.Event()
@@ -100,6 +118,7 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
     async with local_stack(options, say) as settings:
         say(f"broker {settings.kafka}, store {address(settings.redis)}, workers: {options.workers}")
         say(f"page and API {settings.api_url}/ (docs: /docs); to sign in: likewave token USER")
+        say(f"metrics http://{settings.monitor_host}:{settings.monitor_port}/metrics")
         say(f"Data and logs are in {DATA_DIR}/ and stay there. Ctrl-C ends the stack.")
         await end.wait()
     say("The stack has ended.")
@@ -107,7 +126,7 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
 
 @asynccontextmanager
 async def local_stack(options: StackOptions, say: Callable[[str], None]) -> AsyncIterator[Settings]:
-    """Run broker, store, API and workers of this folder, and give settings that reach them.
+    """Run all of it for this folder, and give settings that reach it.
 
     Raises StackError where a stack is running already or cannot start, and what `topics.ensure`
     raises.
@@ -121,12 +140,13 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
             )
         await topics.ensure(settings)
         api = Api(settings)
-        settings = api.reached_by(settings)
+        settings = Monitor.reached_by(api.reached_by(settings))
+        monitor = Monitor()
         workers = [Worker(number) for number in range(1, options.workers + 1)]
         with _published(settings):
-            async with together(workers):
+            async with together([*workers, monitor]):
                 with api:
-                    async with supervised([*servers, api, *workers], say):
+                    async with supervised([*servers, api, *workers, monitor], say):
                         yield settings
 
 

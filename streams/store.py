@@ -40,7 +40,12 @@ OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may
 Store = Redis
 
 
-def connect(settings: Settings) -> Store:
+def worker_name(settings: Settings) -> str:
+    """Name the connections of workers: the store's CLIENT LIST says whether one is there."""
+    return f"likewave-worker:{settings.group}"
+
+
+def connect(settings: Settings, name: str | None = None) -> Store:
     """Make a client of the store; nothing is sent twice, since only `apply` can bear it."""
     pool = BlockingConnectionPool.from_url(
         settings.redis,
@@ -52,6 +57,7 @@ def connect(settings: Settings) -> Store:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         **_encryption(settings),
+        client_name=name,
     )
     return Redis.from_pool(pool)
 
@@ -70,9 +76,9 @@ def _encryption(settings: Settings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Store]:
+async def opened(settings: Settings, name: str | None = None) -> AsyncIterator[Store]:
     """Connect, and turn what the store says into a StoreError that a person understands."""
-    store = connect(settings)
+    store = connect(settings, name)
     try:
         yield store
     except (AuthenticationError, AuthorizationError) as error:

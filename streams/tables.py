@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from streams.lag import Backlog
     from streams.origins import Setting
     from streams.reader import Census, Entry
     from streams.topics import TopicState
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = 80
 MARKS = {"▲": "green", "▼": "red", "+": "cyan"}
 RIGHT = (
-    *("rank", "partition", "fence", "end", "lag", "seconds", "partitions"),
+    *("rank", "partition", "lag", "seconds", "partitions", "in/s", "applied/s", "level in"),
     *("shard", "warm", "kept back", "erased", "down", "signals"),
 )
 
@@ -62,23 +60,6 @@ def live_feed(
             wording.proof(entry),
         )
     return table
-
-
-def lag(backlog: Backlog) -> RenderableType:
-    """Lay out the lag, the total first."""
-    total = f"lag: {backlog.lag:,} events, the first of them waits for {backlog.seconds:.1f} s"
-    table = plain("topic", "partition", "fence", "end", "lag", "seconds")
-    for one in backlog.partitions:
-        table.add_row(
-            one.topic,
-            str(one.partition),
-            f"{one.fence:,}",
-            f"{one.end:,}",
-            f"{one.lag:,}",
-            f"{one.seconds:.1f}",
-            style="bold" if one.lag else None,
-        )
-    return Group(total if backlog.lag else "lag: 0, all that was published is applied", table)
 
 
 def shards(found: Sequence[Census]) -> RenderableType:

@@ -38,7 +38,8 @@ async def work(settings: Settings) -> None:
     gc.set_threshold(200_000, 20, 100)  # batches are many objects and no cycles
     await topics.ensure(settings)
     log_ids = await topics.log_ids(settings, TOPICS)
-    async with store.opened(settings) as feeds, DeadLetters(settings) as dead_letters:
+    name = store.worker_name(settings)
+    async with store.opened(settings, name) as feeds, DeadLetters(settings) as dead_letters:
         await store.prepare(feeds, settings)
         shards, fences = Shards(feeds, settings), Fences(feeds, settings, log_ids)
         carrier = Carrier(settings, shards, fences, dead_letters, Tally())

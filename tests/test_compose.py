@@ -95,6 +95,14 @@ def test_servers_are_checked_and_their_data_is_named() -> None:
         assert all(str(port).startswith("127.0.0.1:") for port in service["ports"])
 
 
+def test_the_monitor_is_there_for_this_machine_alone() -> None:
+    """It comes back after an error, and its port is on loopback."""
+    monitor = services()["monitor"]
+
+    assert (monitor["command"], monitor["restart"]) == ("monitor", "on-failure")
+    assert monitor["ports"] == ["127.0.0.1:9108:9108"]
+
+
 def test_a_worker_that_fails_starts_again_and_is_not_root() -> None:
     """The worker waits for healthy servers, comes back after an error, and is not root."""
     worker = services()["worker"]

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from models.errors import BrokerError, StoreError
 from models.events import Like
+from models.verdict import Verdict
 from streams import reader, store, topics
 from streams.clock import now_ms
-from streams.lag import gauge
 from streams.producer import Producer
+from streams.verdicts import Lookout
 from tests.command import run
 from tests.crew import crew
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.lag import Backlog
+    from streams.local import Store as LocalStore
     from streams.settings import Settings
+    from streams.verdicts import Diagnosis, Judged
 
 
 async def publish(settings: Settings, count: int) -> None:
@@ -31,10 +35,15 @@ async def publish(settings: Settings, count: int) -> None:
         )
 
 
-async def measured(settings: Settings) -> Backlog:
-    """Measure once."""
-    async with store.opened(settings) as feeds, gauge(settings, feeds) as open_gauge:
-        return await open_gauge.measure()
+async def measured(settings: Settings, seconds: float = 0.0) -> Diagnosis:
+    """Look once, or for some seconds."""
+    async with Lookout(settings, window_s=60, recent_s=seconds) as lookout:
+        return await lookout.watch(seconds, every_s=0.25)
+
+
+def likes(found: Diagnosis) -> Judged:
+    """Give the partition with the likes."""
+    return max(found.partitions, key=lambda one: one.end)
 
 
 async def set_fences(settings: Settings, offsets: list[int], log: str | None = None) -> int:
@@ -77,31 +86,112 @@ async def test_the_shard_that_is_furthest_behind_counts(settings: Settings) -> N
     assert (behind.lag, level.lag, level.seconds) == (5, 0, 0.0)
 
 
-async def test_a_fence_of_another_log_is_no_position(settings: Settings) -> None:
-    """After a topic was made anew the old offsets say nothing, and the line says what to do."""
+async def test_a_fence_that_says_nothing_is_an_error_with_its_remedy(settings: Settings) -> None:
+    """Where a topic lost records, is missing, or was made anew, the sentence says what to do."""
     await topics.ensure(settings)
     await publish(settings, 25)
-    await set_fences(settings, [25], log="another@cluster")
+    await set_fences(settings, [26])
+    name = settings.topic("likes")
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    async with Lookout(settings, window_s=60, recent_s=1) as lookout:
+        beyond = likes(await lookout.look())
+        admin.delete_topics([name])[name].result()
+        missing = (await lookout.look()).partitions[-1]
+        await topics.ensure(settings)
+        await publish(settings, 30)
+        anew = likes(await lookout.look())
 
-    with pytest.raises(StoreError, match="flush the store and let the worker refill it"):
-        await measured(settings)
+    assert {beyond.verdict, missing.verdict, anew.verdict} == {Verdict.ERR}
+    assert "Kafka lost records; flush the store and let the worker refill it" in beyond.sentence
+    assert f"there is no topic {name}: `likewave topics`" in missing.sentence
+    assert "from another log" in anew.sentence
+    assert anew.lag == 30
 
 
-async def test_without_topics_there_is_no_lag_to_measure(settings: Settings) -> None:
-    """The line names the topics that are missing, and the remedy."""
-    with pytest.raises(BrokerError, match="create them with `likewave topics`"):
-        await measured(settings)
+async def test_more_and_more_that_waits_is_a_warning(settings: Settings) -> None:
+    """Events are applied, but not as fast as they come."""
+    await topics.ensure(settings)
+    await publish(settings, 50)
+    async with Lookout(settings, window_s=60, recent_s=1) as lookout:
+        for offset in range(6):
+            await publish(settings, 20)
+            await set_fences(settings, [offset])
+            found = likes(await lookout.look())
+
+    assert found.verdict is Verdict.WARN
+    assert found.arrival_rate > found.applied_rate > 0
+    assert found.catch_up_s is None
 
 
 async def test_a_worker_brings_the_lag_to_nothing(settings: Settings, tmp_path: Path) -> None:
-    """A script sees the same as a person, before and after."""
+    """A script sees the same as a person, before and after; the group of workers means nothing."""
     await topics.ensure(settings)
-    await publish(settings, 25)
-    before = run("lag", "--json", folder=tmp_path, settings=settings)
+    await publish(settings, 125)
+    before = run("lag", "--window", "1", "--json", folder=tmp_path, settings=settings)
     async with crew(settings, tmp_path, workers=1) as workers:
         await workers.caught_up()
-    after = run("lag", folder=tmp_path, settings=settings)
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    admin.delete_consumer_groups([settings.group])[settings.group].result()
+    after = run("lag", "--window", "1", folder=tmp_path, settings=settings)
+    found = json.loads(before.stdout)
 
-    assert json.loads(before.stdout)["lag"] == 25
-    assert (before.stderr, before.returncode, after.returncode) == ("", 0, 0)
-    assert after.stdout.startswith("lag: 0, all that was published is applied")
+    assert (found["lag"], found["verdict"], found["catch_up_s"]) == (125, "STOP", None)
+    assert found["hot_accounts"] == [{"account": "ann", "share": 1.0}]
+    assert (before.stderr, before.returncode, after.returncode) == ("", 2, 0)
+    assert after.stdout.splitlines() == [
+        "lag: 0, all that was published is applied",
+        "12 more partitions are OK, and nothing waits",
+    ]
+
+
+async def test_what_happens_to_workers_and_store_is_named(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """A frozen worker is out of the group, but seen; what it writes later changes nothing."""
+    async with (
+        crew(settings, tmp_path, workers=1) as workers,
+        Lookout(settings, window_s=60, recent_s=1) as lookout,
+    ):
+        await publish(settings, 25)
+        await workers.caught_up()
+        (worker,) = workers.workers
+        os.kill(worker.pid, signal.SIGSTOP)
+        await publish(settings, 25)
+        frozen = likes(await lookout.watch(8, every_s=0.5))  # longer than the worker's session
+        await publish(settings, 25)
+        more = likes(await lookout.look())
+        os.kill(worker.pid, signal.SIGCONT)
+        await workers.assert_equal()
+        async with store.opened(settings) as feeds:
+            await feeds.flushall()
+        flushed = likes(await lookout.look())
+        await workers.assert_equal()
+        refilled = likes(await lookout.look())
+        await workers.dismiss(worker)
+        await publish(settings, 25)
+        stopped = likes(await lookout.watch(1, every_s=0.25))
+
+    assert (frozen.verdict, frozen.lag, more.lag) == (Verdict.STALL, 25, 50)
+    assert (flushed.verdict, refilled.verdict) == (Verdict.REWIND, Verdict.OK)
+    assert (stopped.verdict, stopped.command) == (Verdict.STOP, "likewave worker")
+
+
+async def test_servers_that_are_away_are_one_line_and_come_back(
+    settings: Settings, store: LocalStore, tmp_path: Path
+) -> None:
+    """Nothing can be said then: exit code 3, and whoever goes on looking sees the rest."""
+    await topics.ensure(settings)
+    async with Lookout(settings, window_s=60, recent_s=1) as lookout:
+        before = await lookout.look()
+        store.kill()
+        away = await lookout.look()
+        done = run("lag", folder=tmp_path, settings=settings)
+        store.start()
+        after = await lookout.look()
+    nowhere = run("lag", folder=tmp_path, settings=settings.model_copy(update={"kafka": "[::1]:9"}))
+
+    assert (before.error, after.error, away.broker_up) == ("", "", True)
+    assert done.returncode == nowhere.returncode == 3
+    assert done.stderr.startswith(f"likewave: no Redis at {settings.redis}")
+    assert nowhere.stderr.startswith("likewave: no Kafka at [::1]:9")
+    assert len(done.stderr.splitlines()) == len(nowhere.stderr.splitlines()) == 1

@@ -1,0 +1,170 @@
+"""How one partition does, judged over a window of observations: Burrow's rules, held to the fence.
+
+Burrow judges the offsets that a group commits; here it is the fence, which is in the store and can
+be asked for at any moment. From the worst to the best, the first that applies:
+
+    ERR     it cannot be measured: the fence is of another log, or beyond the end of this one
+    REWIND  the fence went back, and has not yet come to where it was
+    STOP    events wait, the fence stands still, and no worker is there
+    STALL   the same while a worker is there: it holds the partition, or its process is connected
+    WARN    the fence moves, but more and more events wait
+    OK      all is applied, or what waits does not become more
+
+Standing still, growing and all rates are judged over the recent part of the window, and only where
+at all times of it something waited; a step back is remembered for the whole window. What arrives
+within a second is on its way, and not yet waiting.
+https://github.com/linkedin/Burrow/wiki/Consumer-Lag-Evaluation-Rules
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Verdict(StrEnum):
+    """How a partition does."""
+
+    OK = "OK"
+    WARN = "WARN"
+    STALL = "STALL"
+    STOP = "STOP"
+    REWIND = "REWIND"
+    ERR = "ERR"
+
+
+COMMANDS = {  # the first to run
+    Verdict.OK: "",
+    Verdict.WARN: "likewave worker",
+    Verdict.STALL: "ps -o pid,stat,etime,args -p $(pgrep -d, -f '(cli|likewave) worker$')",
+    Verdict.STOP: "likewave worker",
+    Verdict.REWIND: "likewave lag --watch",
+    Verdict.ERR: "likewave topics --check",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Where log and shards stood in one partition at `now` (Unix ms)."""
+
+    now: int
+    fence: int  # up to where all shards have it
+    end: int
+    attended: bool  # a worker is there
+    fault: str = ""  # why the fence says nothing, and what to do
+
+    @property
+    def lag(self) -> int:
+        """Count the offsets that wait."""
+        return max(0, self.end - self.fence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The verdict on a partition, in words, with the first command to run."""
+
+    verdict: Verdict
+    sentence: str
+    command: str
+    arrival_rate: float  # events/s
+    applied_rate: float  # events/s
+    catch_up_s: float | None  # at these rates; None is never
+
+
+def judge(window: Sequence[Observation], *, recent_ms: int) -> Finding:
+    """Judge a partition by a window of at least one observation, oldest first.
+
+    >>> def seen(now, fence, end):
+    ...     return Observation(now=now, fence=fence, end=end, attended=True)
+    >>> judge([seen(0, 5, 10), seen(5_000, 5, 20)], recent_ms=5_000).verdict
+    <Verdict.STALL: 'STALL'>
+    >>> judge([seen(0, 5, 10), seen(5_000, 15, 10)], recent_ms=5_000).applied_rate
+    2.0
+    """
+    recent = _recent(_steady(window), recent_ms)
+    seconds = (recent[-1].now - recent[0].now) / 1000 or 1.0
+    arrival = (recent[-1].end - recent[0].end) / seconds
+    applied = (recent[-1].fence - recent[0].fence) / seconds
+    whole = recent[-1].now - recent[0].now >= recent_ms and all(one.lag for one in recent)
+    verdict, sentence = _verdict(window, recent if whole else [], arrival)
+    return Finding(
+        verdict=verdict,
+        sentence=sentence,
+        command=COMMANDS[verdict],
+        arrival_rate=arrival,
+        applied_rate=applied,
+        catch_up_s=_catch_up_s([one.lag for one in recent], arrival, applied),
+    )
+
+
+def _verdict(
+    window: Sequence[Observation], recent: Sequence[Observation], arrival: float
+) -> tuple[Verdict, str]:
+    last = window[-1]
+    if last.fault:
+        return Verdict.ERR, last.fault
+    if (highest := max(one.fence for one in _measured(window))) > last.fence:
+        return Verdict.REWIND, (
+            f"the store went back from offset {highest:,} to {last.fence:,}: it was flushed, "
+            "restored or failed over; workers read the log again from there"
+        )
+    if recent and recent[0].fence == last.fence:
+        return _standing(recent)
+    if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
+        return Verdict.WARN, (
+            f"{last.lag:,} events wait, and more arrive than are applied: "
+            "start more workers, up to the number of partitions"
+        )
+    return Verdict.OK, f"{last.lag:,} events wait, not more and more" if last.lag else "all applied"
+
+
+def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
+    last = recent[-1]
+    waits = (
+        f"{last.lag:,} events wait at offset {last.fence:,}, and none was applied for "
+        f"{(last.now - recent[0].now) / 1000:.0f} s"
+    )
+    if last.attended:
+        return Verdict.STALL, (
+            f"{waits} though a worker is there: see whether it is frozen (stat T) and what its "
+            "log says, and start it again"
+        )
+    return Verdict.STOP, f"{waits}: no worker is there, start one"
+
+
+def _measured(window: Sequence[Observation]) -> Sequence[Observation]:
+    """Give what follows the last fault."""
+    faults = [place for place, one in enumerate(window, start=1) if one.fault]
+    return window[faults[-1] :] if faults else window
+
+
+def _steady(window: Sequence[Observation]) -> Sequence[Observation]:
+    """Give what follows the last fault or step back; at least the last observation."""
+    begin = 0
+    for place, (before, after) in enumerate(pairwise(window), start=1):
+        if before.fault or after.fence < before.fence or after.end < before.end:
+            begin = place
+    return window[begin:]
+
+
+def _recent(window: Sequence[Observation], recent_ms: int) -> Sequence[Observation]:
+    """Give the last observations, from the newest that is `recent_ms` old on."""
+    since = window[-1].now - recent_ms
+    begin = max((place for place, one in enumerate(window) if one.now <= since), default=0)
+    return window[begin:]
+
+
+def _grows(lags: Sequence[int]) -> bool:
+    """Tell whether what waits became more, of late too, and never less than at first."""
+    return lags[0] == min(lags) and lags[0] < lags[-1] >= lags[len(lags) // 2]
+
+
+def _catch_up_s(lags: Sequence[int], arrival: float, applied: float) -> float | None:
+    if not min(lags) or lags[-1] <= arrival:
+        return 0.0  # it is level again and again, or what waits is on its way
+    return lags[-1] / (applied - arrival) if applied > arrival else None

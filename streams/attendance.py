@@ -1,0 +1,65 @@
+"""Who is there to apply events: members of the consumer group, and workers connected to the store.
+
+A worker that ended is neither. One that is frozen (SIGSTOP, a debugger) leaves the group when its
+session is over, but its connections stay open, because the kernel holds them: so it is told apart
+from one that is not there. A worker that reaches Kafka but not the store is a member alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.admin.client import DescribeGroupsRequest
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    NotCoordinatorError,
+    for_code,
+)
+from aiokafka.protocol.coordination import FindCoordinatorRequest
+from redis.exceptions import NoPermissionError
+
+from streams.store import worker_name
+
+if TYPE_CHECKING:
+    from aiokafka.client import AIOKafkaClient
+
+    from streams.settings import Settings
+    from streams.store import Store
+
+GROUP = 0  # of coordinators
+UNTOLD = (  # the broker cannot say who is in the group
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    NotCoordinatorError,
+)
+
+
+async def held(client: AIOKafkaClient, group: str) -> set[tuple[str, int]]:
+    """Give the partitions that members of `group` hold, by full topic name."""
+    find = FindCoordinatorRequest(group, GROUP)
+    found: Any = await client.send(client.get_random_node(), find)
+    if (fault := for_code(found.error_code)) in UNTOLD:
+        return set()
+    if found.error_code:
+        raise fault(group)
+    answer: Any = await client.send(found.coordinator_id, DescribeGroupsRequest([group]))
+    return {
+        (topic, partition)
+        for _, _, _, _, _, members, *_ in answer.groups
+        for _, _, _, _, assignment, *_ in members
+        if assignment
+        for topic, partition in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
+    }
+
+
+async def is_connected(store: Store, settings: Settings) -> bool:
+    """Tell whether a worker of this deployment has a connection to the store."""
+    try:
+        clients: Any = await store.client_list()
+    except NoPermissionError:
+        return False
+    return any(client["name"] == worker_name(settings) for client in clients)

@@ -1,0 +1,103 @@
+"""The lag and its verdicts as a person reads them: what waits, and what to do, the worst first."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from models.policy import DAY, HOUR, MINUTE, SECOND
+from models.verdict import Verdict
+from streams.tables import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from streams.verdicts import Diagnosis, Judged
+
+STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow"}
+BAD = "bold red"
+ROWS = 24  # of partitions; what else there is has the smallest lag
+HEADINGS = ("topic", "partition", "lag", "seconds", "share", "in/s", "applied/s", "level in")
+
+
+def lag(found: Diagnosis) -> RenderableType:
+    """Lay out a diagnosis: the total, the partitions that matter, what to do, who makes it."""
+    if found.error:
+        return Text(f"cannot be measured: {found.error}", style=BAD)
+    telling = [one for one in found.partitions if one.lag or one.verdict is not Verdict.OK]
+    telling.sort(key=lambda one: (one.verdict is Verdict.OK, -one.lag))
+    others = len(found.partitions) - len(telling[:ROWS])
+    parts: list[RenderableType] = [_total(found)]
+    if telling:
+        parts.append(_partitions(telling[:ROWS]))
+    if others:
+        parts.append(Text(f"{others} more partitions {_others(telling)}", style="dim"))
+    parts += _remedies(found.partitions)
+    if found.hot_accounts:
+        listed = ", ".join(f"{one.account} {one.share:.0%}" for one in found.hot_accounts)
+        parts.append(Text(f"newest events of the partition with the greatest lag: {listed}"))
+    return Group(*parts)
+
+
+def span(seconds: float | None) -> str:
+    """Write a span of time in its largest unit; None is never.
+
+    >>> span(0.4), span(90), span(7_200), span(None)
+    ('0.4 s', '1.5 min', '2.0 h', 'never')
+    """
+    if seconds is None:
+        return "never"
+    units = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"))
+    unit, name = next((one for one in units if seconds * SECOND >= one[0]), (SECOND, "s"))
+    return f"{seconds * SECOND / unit:.1f} {name}"
+
+
+def _total(found: Diagnosis) -> str:
+    if unknown := sum(one.verdict is Verdict.ERR for one in found.partitions):
+        return f"lag: {found.lag:,} events or more, {unknown} partitions cannot be measured"
+    if not found.lag:
+        return "lag: 0, all that was published is applied"
+    return (
+        f"lag: {found.lag:,} events, the first of them waits for {span(found.seconds)}; "
+        f"level in: {span(found.catch_up_s)}"
+    )
+
+
+def _partitions(telling: Sequence[Judged]) -> RenderableType:
+    table = plain(*HEADINGS, "verdict")
+    for one in telling:
+        table.add_row(
+            one.topic,
+            str(one.partition),
+            f"{one.lag:,}",
+            f"{one.seconds:.1f}",
+            f"{one.share:.0%}",
+            f"{one.arrival_rate:,.0f}",
+            f"{one.applied_rate:,.0f}",
+            span(one.catch_up_s),
+            Text(one.verdict.value, style=STYLES.get(one.verdict, BAD)),
+        )
+    return table
+
+
+def _others(telling: Sequence[Judged]) -> str:
+    return "have a smaller lag or none" if len(telling) > ROWS else "are OK, and nothing waits"
+
+
+def _remedies(partitions: Sequence[Judged]) -> Iterator[RenderableType]:
+    """Say of each verdict what it is about, by the partition of that verdict that lags most."""
+    bad = [one for one in partitions if one.verdict is not Verdict.OK]
+    bad.sort(key=lambda one: (list(Verdict).index(one.verdict), one.lag), reverse=True)
+    for verdict, (one, *more) in ((name, list(all_)) for name, all_ in groupby(bad, _verdict)):
+        also = f" (and {len(more)} more)" if more else ""
+        yield Text(f"{verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
+        yield Text(f"    {one.command}", style="bold")
+
+
+def _verdict(one: Judged) -> Verdict:
+    return one.verdict

@@ -1,0 +1,78 @@
+"""The commands that watch over the stream: lag, monitor."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from models.errors import LikewaveError
+from models.verdict import Verdict
+from streams import display, lag_tables, logs
+from streams.settings import Settings, load
+from streams.terminal import Json, say, write_json
+from streams.verdicts import Diagnosis, Lookout
+
+EVERY_S = 0.5
+WATCHED_S = 60.0  # what is remembered with --watch
+UNKNOWN = 3  # exit code where nothing can be said
+CODES = {Verdict.OK: 0, Verdict.WARN: 1}
+WORSE = 2
+
+Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
+Window = Annotated[
+    float, typer.Option(min=1, max=60, metavar="SECONDS", help="To judge by: rates, what moves.")
+]
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: likewave lag --watch")
+def lag(*, watch: Watch = False, window: Window = 3.0, json: Json = False) -> None:
+    """Show how far the feeds are behind the log, why, and what to do.
+
+    Asked from Kafka and Redis alone, over some seconds: it is right when no
+    worker runs. Verdicts: OK; WARN, more arrives than is applied; STALL, a
+    worker is there and applies nothing; STOP, none is there; REWIND, the
+    store went back; ERR, it cannot be measured.
+
+    The exit code is 0 where all is OK, 1 with a WARN, 2 with anything worse,
+    and 3 where Kafka or Redis cannot be asked.
+    """
+    try:
+        found = asyncio.run(_lag(load(), window, watch=watch, json=json))
+    except LikewaveError as error:
+        say(f"likewave: {error}")
+        raise typer.Exit(UNKNOWN) from error
+    if found.error:
+        say(f"likewave: {found.error}")
+        raise typer.Exit(UNKNOWN)
+    if json:
+        write_json(found)
+    else:
+        Console().print(lag_tables.lag(found))
+    raise typer.Exit(CODES.get(found.verdict, WORSE))
+
+
+@app.command(epilog="Example: LIKEWAVE_MONITOR_PORT=9108 likewave monitor")
+def monitor() -> None:
+    """Watch log, store and freshness, and serve what is found as Prometheus metrics.
+
+    At /metrics, until SIGTERM or Ctrl-C; /health says that it lives. It goes on
+    whatever is away. An account of its own acts every 5 s: how long that takes to
+    be visible is how fresh feeds are.
+    """
+    from streams.monitor import monitor as watch  # noqa: PLC0415 - its imports take a second
+
+    logs.configure()
+    asyncio.run(watch(load()))
+
+
+async def _lag(settings: Settings, window_s: float, *, watch: bool, json: bool) -> Diagnosis:
+    remembered_s = WATCHED_S if watch else window_s
+    async with Lookout(settings, window_s=remembered_s, recent_s=window_s) as lookout:
+        if watch:
+            document = msgspec.to_builtins if json else None
+            await display.show(lookout.look, lag_tables.lag, document, watch=True)
+        return await lookout.watch(window_s, every_s=EVERY_S)

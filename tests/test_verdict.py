@@ -1,0 +1,119 @@
+"""Verdicts: each rule, and what holds for any window of observations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.verdict import COMMANDS, Observation, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RECENT_MS = 5_000
+Seen = tuple[int, int]  # fence and end
+
+
+def window(*seen: Seen, attended: bool = True) -> list[Observation]:
+    """Make observations, one a second."""
+    return [
+        Observation(now=1_000 * second, fence=fence, end=end, attended=attended)
+        for second, (fence, end) in enumerate(seen)
+    ]
+
+
+def verdict(observations: Sequence[Observation]) -> Verdict:
+    """Judge."""
+    return judge(observations, recent_ms=RECENT_MS).verdict
+
+
+STANDING = [(5, 10)] * 6
+GROWING = [(50 + 5 * second, 100 + 15 * second) for second in range(6)]
+ON_ITS_WAY = [(50 + 9 * second, 55 + 10 * second) for second in range(6)]
+TAKEN = [(5, 10), (5, 10), (10, 10), (10, 20), (10, 30), (10, 40)]
+
+
+@pytest.mark.parametrize(
+    ("observations", "expected"),
+    [
+        (window((10, 10)), Verdict.OK),
+        (window(*STANDING), Verdict.STALL),
+        (window(*STANDING, attended=False), Verdict.STOP),
+        (window(*STANDING[1:]), Verdict.OK),  # not yet for long enough
+        (window(*TAKEN), Verdict.OK),  # nothing waited in between
+        (window(*GROWING), Verdict.WARN),
+        (window(*GROWING, (140, 190)), Verdict.OK),  # it is coming down again
+        (window(*ON_ITS_WAY), Verdict.OK),
+        (window((50, 60), (0, 60)), Verdict.REWIND),
+        (window((50, 60), (0, 60), (49, 60)), Verdict.REWIND),
+        (window((50, 60), (0, 60), (50, 60)), Verdict.OK),
+        (window((50, 60), *[(0, 60)] * 8, attended=False), Verdict.REWIND),
+    ],
+)
+def test_each_rule_gives_its_verdict(observations: list[Observation], expected: Verdict) -> None:
+    """A verdict is what its rule says, and nothing milder or harsher."""
+    assert verdict(observations) is expected
+
+
+def test_what_cannot_be_measured_is_said_as_it_is() -> None:
+    """A fault is the whole sentence, and what was seen before it counts no more after it."""
+    before = window((50, 60))
+    fault = Observation(now=1_000, fence=0, end=3, attended=True, fault="another log: flush")
+    after = Observation(now=2_000, fence=3, end=3, attended=True)
+    finding = judge([*before, fault], recent_ms=RECENT_MS)
+
+    assert (finding.verdict, finding.sentence) == (Verdict.ERR, "another log: flush")
+    assert verdict([*before, fault, after]) is Verdict.OK
+
+
+def test_rates_are_recent_and_say_when_all_is_applied() -> None:
+    """What was before the recent part, or before a step back, is in no rate."""
+    seen = [(0, 1_000)] * 20 + [(30 * second, 1_000 + 10 * second) for second in range(6)]
+    faster = judge(window((0, 990), *seen), recent_ms=RECENT_MS)
+    stuck = judge(window(*STANDING), recent_ms=RECENT_MS)
+
+    assert (faster.arrival_rate, faster.applied_rate) == (10.0, 30.0)
+    assert faster.catch_up_s == pytest.approx((1_050 - 150) / 20)
+    assert stuck.catch_up_s is None
+
+
+windows = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=20)
+
+
+@given(seen=windows, attended=st.booleans())
+def test_any_window_has_a_verdict_with_its_remedy(*, seen: list[Seen], attended: bool) -> None:
+    """Whatever is seen, the words are there, and the command unless all is well."""
+    finding = judge(window(*seen, attended=attended), recent_ms=RECENT_MS)
+
+    assert finding.sentence
+    assert bool(finding.command) == (finding.verdict is not Verdict.OK)
+    assert finding.command == COMMANDS[finding.verdict]
+
+
+@given(windows)
+def test_with_nothing_waiting_only_a_step_back_is_bad(seen: list[Seen]) -> None:
+    """Where all is applied it is OK, unless the store went back from something higher."""
+    last = max(fence for fence, _ in seen)
+
+    assert verdict(window(*seen, (last, last))) is Verdict.OK
+    assert verdict(window(*seen, (last - 1, last - 1))) in (Verdict.REWIND, Verdict.OK)
+
+
+@given(windows)
+def test_a_worker_makes_the_difference_between_stall_and_stop_alone(seen: list[Seen]) -> None:
+    """Who is there changes no other verdict."""
+    names = {Verdict.STOP: Verdict.STALL}
+    without = verdict(window(*seen, attended=False))
+
+    assert verdict(window(*seen)) is names.get(without, without)
+
+
+@given(windows, st.integers(0, 1_000))
+def test_a_verdict_does_not_depend_on_where_the_log_began(seen: list[Seen], offset: int) -> None:
+    """Offsets are counted from anywhere."""
+    moved = [(fence + offset, end + offset) for fence, end in seen]
+
+    assert verdict(window(*moved)) is verdict(window(*seen))
