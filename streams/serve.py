@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 
 from models.errors import SettingsError
+from streams import api_metrics, metrics
 from streams.api import application
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ async def serve(settings: Settings, signer: Signer | None) -> None:
     with _listening(settings) as listener:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; what is accepted inherits it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LONGEST_SILENCE_MS)
-        log.info("api started", url=settings.api_url)
-        await Leaving(config, app).serve(sockets=[listener])
+        async with metrics.served(api_metrics.REGISTRY, settings):
+            log.info("api started", url=settings.api_url)
+            await Leaving(config, app).serve(sockets=[listener])
     log.info("api stopped")
 
 
