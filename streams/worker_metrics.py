@@ -7,9 +7,13 @@ process, so its metrics are the module's.
 from __future__ import annotations
 
 from collections import Counter as Times
+from itertools import product
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from models.decoding import Reason
+from models.events import TOPICS
 
 if TYPE_CHECKING:
     from models.decoding import Decoded
@@ -24,6 +28,8 @@ events = Counter("likewave_worker_events", "Events applied", ["topic"], registry
 rejects = Counter(
     "likewave_worker_rejects", "Dead letters written", ["topic", "reason"], registry=REGISTRY
 )
+for one in product(TOPICS, Reason):
+    rejects.labels(*one)  # from 0 on: Prometheus counts no first value as an increase
 batch_events = Histogram(
     "likewave_worker_batch_events",
     "Records of a batch, rejects included",

@@ -49,13 +49,22 @@ def samples(text: str) -> Samples:
     }
 
 
+async def get(client: httpx.AsyncClient, url: str) -> httpx.Response:
+    """Ask a process that may only begin to serve."""
+    while True:
+        try:
+            return await client.get(url)
+        except httpx.ConnectError:
+            await asyncio.sleep(0.1)
+
+
 async def reach(client: httpx.AsyncClient, url: str, wanted: Samples) -> Samples:
     """Scrape until all of `wanted` is so; give all that is."""
     found: Samples = {}
     try:
         async with asyncio.timeout(SOON_S):
             while {key: found.get(key) for key in wanted} != wanted:
-                found = samples((await client.get(url)).text)
+                found = samples((await get(client, url)).text)
                 await asyncio.sleep(0.1)
     except TimeoutError:
         assert {key: found.get(key) for key in wanted} == wanted
@@ -154,13 +163,7 @@ async def test_a_worker_is_ready_while_it_can_work(settings: Settings, store: St
 
 
 async def _says(client: httpx.AsyncClient, url: str, status: int, text: str) -> None:
-    while True:
-        try:
-            answer = await client.get(url)
-        except httpx.ConnectError:  # it has not begun to serve
-            answer = None
-        if answer and (answer.status_code, answer.text) == (status, text):
-            return
+    while ((answer := await get(client, url)).status_code, answer.text) != (status, text):
         await asyncio.sleep(0.1)
 
 

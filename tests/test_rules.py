@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 from ruamel.yaml import YAML
+
+if TYPE_CHECKING:
+    from streams.local import Store
 
 ROOT = Path(__file__).parents[1]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -93,6 +98,17 @@ def test_every_section_says_what_somebody_needs_at_night() -> None:
         name, _, text = section.partition("\n")
         if name.startswith("Likewave"):
             assert re.findall(r"^\*\*(.+?)\.?\*\*", text, re.MULTILINE) == parts, name
+
+
+def test_the_store_knows_what_the_runbook_asks(store: Store) -> None:
+    """What is to be typed at redis-cli is a command of the store."""
+    text = re.sub(r"\s+", " ", RUNBOOK.read_text().replace("\n\n", " `"))
+    commands = re.findall(r'redis-cli -u "\$LIKEWAVE_REDIS" ([A-Z][^`]*)', text)
+    with redis.Redis.from_url(store.url) as client:
+        for command in commands:
+            client.execute_command(*shlex.split(command))
+        assert client.info("cpu")["used_cpu_user_main_thread"] >= 0
+    assert "FLUSHDB" in commands
 
 
 def test_every_metric_is_documented() -> None:
