@@ -11,7 +11,9 @@
     ├── AccessError      a token or a ticket is not valid
     ├── StackError       the local stack cannot start
     ├── BrokerError      Kafka is out of reach, or its topics are not as required
+    │   └── StuckError   events wait and none is applied
     └── StoreError       Redis is out of reach, or not as required
+        ├── RewindError  a shard holds less than it did: flushed, restored, or writes lost
         └── GapError     the log between a shard's fence and a batch was skipped
 """
 
@@ -56,8 +58,16 @@ class BrokerError(LikewaveError):
     """Kafka is out of reach, or its topics are not as Likewave needs them."""
 
 
+class StuckError(BrokerError):
+    """Events wait in a partition, and for a long while none was applied."""
+
+
 class StoreError(LikewaveError):
     """Redis is out of reach, or not as Likewave needs it."""
+
+
+class RewindError(StoreError):
+    """A shard holds less of the log than it did: it was flushed or restored, or lost writes."""
 
 
 class GapError(StoreError):

@@ -15,6 +15,7 @@ Where things are:
     alteration    options of topics, set one by one: a request that aiokafka does not know
     topics        the topics: created, checked, and where their logs lie
     store         the Redis or Valkey that holds the feeds, and what it must be like
+    metrics       metrics on a port of their own, for Prometheus, and what a supervisor asks there
 
 Publishing:
 
@@ -31,6 +32,7 @@ Publishing:
 
 From the log into the feeds:
 
+    worker_metrics  what a worker counts, for Prometheus
     feeds         the write side of the shards (feeds.lua: what a batch does to one)
     reader        the read side of the shards: feeds with their reasons, and where a shard stands
     pages         what a page is made of, read in one call
@@ -39,6 +41,7 @@ From the log into the feeds:
     dead_letters  what cannot be applied, and why
     agents        the Faust application: one agent a topic
     watchdog      ends a worker whose shards fell behind or no longer move
+    exits         what workers ended with: counted in the store, where the next one finds it
     worker        one worker, from checks to a clean or a loud end
 
 Pages for users:
@@ -80,12 +83,13 @@ Checked:
 
 Doors:
 
+    api_metrics   what the API counts, for Prometheus
     problems      what went wrong with a request, as a problem document
     access        who calls: the subject of a bearer token, and nobody else
     tickets       one-use tickets, for a stream
     quotas        how often one user may ask
     cursors       cursors of pages, sealed
-    guard         what every request passes first: size, headers, mistakes
+    guard         what every request passes first: size, headers, mistakes, a clock
     answers       what the doors answer with, and how it is sent
     items         items for those who look: what counts for one, and what trends
     live_feeds    live feeds as front-ends show them, with what is known of their items

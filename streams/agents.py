@@ -19,6 +19,7 @@ from mode import CrashingSupervisor
 from models.columns import rows
 from models.decoding import decode
 from models.events import TOPICS
+from streams import worker_metrics
 from streams.kafka import security
 from streams.transport import BatchSchema, BatchTransport, joined
 
@@ -45,8 +46,6 @@ class Tally:
 
     events: int = 0
     rejects: int = 0
-    work: int = 0  # signals, mostly
-    busy_s: float = 0.0  # decoding, waiting for shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,12 @@ class Carrier:
         if decoded.rejects:
             await self.dead_letters.send(tp, decoded.rejects)
         laid = rows(span.topic, decoded.events, decoded.offsets, self.settings.policy)
-        self.tally.work += await self.shards.apply(laid, span, decoded.at)
+        work = await self.shards.apply(laid, span, decoded.at)
         self.fences.acknowledge(tp, span.next)
         self.tally.events += len(decoded.events)
         self.tally.rejects += len(decoded.rejects)
-        self.tally.busy_s += time.monotonic() - began
+        busy_s = time.monotonic() - began
+        worker_metrics.carried(span.topic, decoded, work=work, busy_s=busy_s)
 
 
 class Lanes:
@@ -143,6 +143,15 @@ def _credentials(settings: Settings) -> faust.SASLCredentials | faust.SSLCredent
     return faust.SSLCredentials(given["ssl_context"]) if "ssl_context" in given else None
 
 
+class Rebalances(faust.Sensor):
+    """Times rebalances, which Faust alone knows of; to its other numbers a batch is one message."""
+
+    def on_rebalance_end(self, app: faust.App, state: dict[str, float]) -> None:
+        """Observe one, from the loss of the old partitions to reading the new ones."""
+        del app
+        worker_metrics.rebalance_seconds.observe(time.monotonic() - state["time_start"])
+
+
 def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
     """Make the Faust application of one worker, with an agent for every topic."""
     app = App(
@@ -161,6 +170,7 @@ def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
         broker_rebalance_timeout=5 * SESSION_S,
         broker_commit_interval=1,
     )
+    app.sensors.add(Rebalances())
     app.transport = BatchTransport(
         app.conf.broker_consumer, app, positions=carrier.fences.positions
     )

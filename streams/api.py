@@ -17,6 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from models.errors import BrokerError, CursorError, EventError, StoreError
 from streams import (
+    api_metrics,
     events_api,
     feed_api,
     health_api,
@@ -106,6 +107,8 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
             Screens(store, settings) as app.state.screens,
             Publisher(settings, patience_s=PUBLISHED_S) as app.state.publisher,
         ):
+            screens = app.state.screens
+            api_metrics.open_streams.set_function(lambda: len(screens))
             yield
     finally:
         await store.aclose()

@@ -16,7 +16,7 @@ from models import cloudevents
 from models.errors import EventError
 from models.events import Event
 from models.submission import Submitter, elements, is_list, submitted
-from streams import answers, submissions
+from streams import answers, api_metrics, submissions
 from streams.clock import now_ms
 from streams.doors import Counted, Publishing, Writer
 from streams.feed_api import REFUSED
@@ -137,4 +137,5 @@ async def publish(
     if len(events) < len(found):
         return _refused(found, listed=is_list(given.body))
     await publisher.carry([Record.of(event) for event in events])
+    api_metrics.published_events.inc(len(events))
     return answers.reply(Published([Acknowledged()] * len(events)))

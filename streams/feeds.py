@@ -17,6 +17,7 @@ from models.decay import contribution
 from models.errors import GapError, StoreError
 from models.policy import DAY
 from models.routing import route
+from streams import worker_metrics
 from streams.store import SCHEMA, explain
 
 if TYPE_CHECKING:
@@ -121,8 +122,10 @@ class Shards:
         while True:
             try:
                 async with self._turns[shard]:
-                    return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
+                    with worker_metrics.call_seconds.time():
+                        return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
             except PASSING as error:
+                worker_metrics.store_retries.inc()
                 log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
             except exceptions.ResponseError as error:
                 raise _refusal(shard, error) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from models.errors import StoreError
+from models.errors import RewindError, StoreError
 from streams import reader
 from streams.feeds import Span
 
@@ -90,13 +90,13 @@ class Fences:
         self._acknowledged[tp] = max(position, self._acknowledged.get(tp, 0))
 
     async def read(self, assigned: Iterable[TP]) -> dict[TP, int]:
-        """Read the least fences; raise StoreError where one lies below what was acknowledged."""
+        """Read the least fences; raise RewindError where one lies below what was acknowledged."""
         acknowledged = dict(self._acknowledged)
         fences = await self._read()
         least = {tp: min(self._of(tp, fences), default=0) for tp in assigned}
         for tp, position in acknowledged.items():
             if least.get(tp, position) < position:
-                raise StoreError(
+                raise RewindError(
                     f"{tp.topic}:{tp.partition}: the store held everything before offset "
                     f"{position}, now only up to {least[tp]}: it was flushed, or lost its last "
                     "writes; the worker starts again from there"

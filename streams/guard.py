@@ -1,7 +1,8 @@
-"""What every request passes first: no body that is too large, safe headers, no bare mistake."""
+"""What every request passes first: no body too large, safe headers, no bare mistake, a clock."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 import structlog
 from starlette.requests import ClientDisconnect
 
+from streams import api_metrics
 from streams.problems import Kind, ProblemError, response
 
 if TYPE_CHECKING:
@@ -43,12 +45,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
         begun = False
+        arrived = time.monotonic()
 
         async def guarded(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
                 message["headers"] = [*message.get("headers", ()), *ENCODED]
+                api_metrics.answered(scope, message["status"], time.monotonic() - arrived)
             await send(message)
 
         try:

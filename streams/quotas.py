@@ -11,6 +11,7 @@ from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from streams import api_metrics
 from streams.problems import too_many
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Quotas:
         """Count what `user` asks; raise ProblemError where that is too much."""
         if await self._limiter.hit(quota, user, cost=count):
             return
+        api_metrics.rate_limited.labels(quota.namespace).inc()
         raise too_many(
             f"{user} may have {quota.amount:,} {quota.namespace} in {WINDOW_S} s: wait, "
             "then go on more slowly",

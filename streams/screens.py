@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from redis.exceptions import RedisError
 
-from streams import notices, reader
+from streams import api_metrics, notices, reader
 from streams.clock import now_ms
 from streams.live_feeds import LiveFeeds
 
@@ -161,6 +161,7 @@ class Screens:
 
     async def _listen(self) -> None:
         async for notice in notices.listen(self._store, self._shards):
+            api_metrics.notices.inc()
             if notice.everything:
                 self._missed.set()
             named = (user for user in notice.users if user in self._watches)

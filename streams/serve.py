@@ -11,7 +11,7 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from streams import listening
+from streams import api_metrics, listening, metrics
 from streams.api import application
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ async def _serve(settings: Settings, signer: Signer | None) -> None:
     with listening.on(settings.api_host, settings.api_port, "api") as listener:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; what is accepted inherits it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LONGEST_SILENCE_MS)
-        log.info("api started", url=settings.api_url)
-        await Leaving(config, app).serve(sockets=[listener])
+        async with metrics.served(api_metrics.REGISTRY, settings):
+            log.info("api started", url=settings.api_url)
+            await Leaving(config, app).serve(sockets=[listener])
     log.info("api stopped")

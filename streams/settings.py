@@ -162,6 +162,10 @@ class Settings(BaseSettings):
     )
     monitor_host: str = Field("127.0.0.1", description="address on which the monitor listens")
     monitor_port: int = Field(9108, ge=1, le=65_535, description="port on which it listens")
+    metrics_host: str = Field("127.0.0.1", description="address on which metrics are served")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65_535, description="port on which a worker or the API serves its metrics"
+    )
     policy_file: Path | None = Field(None, description="TOML file with the policy's numbers")
     policy: Annotated[Policy, BeforeValidator(_policy)] = Field(default_factory=Policy)
 

@@ -1,6 +1,7 @@
 """The local stack of a folder: broker, store, API, workers and monitor, kept running.
 
-.likewave/  stack.json       where the running stack is: every command in the folder reads it
+.likewave/  stack.json       where the running stack is: every command in the folder reads it; and
+                             where each process serves its metrics
             lock             held while a stack runs; the system frees it with the process
             broker/ store/   their data and their logs
             api/ worker-1.log monitor.log …  what the API, the workers and the monitor say
@@ -23,8 +24,8 @@ from models.errors import StackError
 from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
-from streams.server import Server, exchange, free_port, is_free
-from streams.settings import DATA_DIR, SECRETS, STACK_FILE, Security, load
+from streams.server import HOST, Server, exchange, free_port, is_free
+from streams.settings import DATA_DIR, PREFIX, SECRETS, STACK_FILE, Security, load
 from streams.store import address
 from streams.supervisor import supervised, together
 
@@ -57,13 +58,14 @@ class Api(Server):
         usual = settings.api_port
         wanted = "api_port" in settings.model_fields_set or is_free(usual)
         super().__init__("api", DATA_DIR / "api", usual if wanted else None)
+        self.metrics_port = free_port()
 
     def prepare(self) -> None:
         """Need nothing: the settings are in the stack's file."""
 
     def command(self) -> Sequence[str]:
         """Give the command that a person would type."""
-        return [sys.executable, "-m", "streams.cli", "api"]
+        return _likewave("api", self.metrics_port)
 
     def answers(self) -> bool:
         """Tell whether the API lives."""
@@ -86,10 +88,17 @@ class Worker(Child):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"worker-{number}", DATA_DIR / f"worker-{number}.log")
+        self.metrics_port = free_port()
 
     def command(self) -> Sequence[str]:
         """Give the command that a person would type."""
-        return [sys.executable, "-m", "streams.cli", "worker"]
+        return _likewave("worker", self.metrics_port)
+
+
+def _likewave(command: str, metrics_port: int) -> list[str]:
+    """Give a command whose metrics are on a port of its own: one cannot be that of all."""
+    where = [f"{PREFIX}METRICS_HOST={HOST}", f"{PREFIX}METRICS_PORT={metrics_port}"]
+    return ["env", *where, sys.executable, "-m", "streams.cli", command]
 
 
 class Monitor(Child):
@@ -143,7 +152,9 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
         settings = Monitor.reached_by(api.reached_by(settings))
         monitor = Monitor()
         workers = [Worker(number) for number in range(1, options.workers + 1)]
-        with _published(settings):
+        ports = {one.name: one.metrics_port for one in workers} | {api.name: api.metrics_port}
+        ports[monitor.name] = settings.monitor_port
+        with _published(settings, ports):
             async with together([*workers, monitor]):
                 with api:
                     async with supervised([*servers, api, *workers, monitor], say):
@@ -185,7 +196,7 @@ def _claimed_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _published(settings: Settings) -> Iterator[None]:
+def _published(settings: Settings, metrics: Mapping[str, int]) -> Iterator[None]:
     path = settings.policy_file
     absolute = settings.model_copy(update={"policy_file": path and path.absolute()})
     known = absolute.model_dump(mode="json")
@@ -194,7 +205,12 @@ def _published(settings: Settings) -> Iterator[None]:
             known[name] = secret.get_secret_value()
     draft = STACK_FILE.with_suffix(".draft")
     draft.touch(mode=0o600)  # a URL may hold a password, and a secret is one
-    draft.write_text(json.dumps({"pid": os.getpid(), "settings": known}, indent=2))
+    told = {
+        "pid": os.getpid(),
+        "metrics": {name: f"http://{HOST}:{port}/metrics" for name, port in metrics.items()},
+        "settings": known,
+    }
+    draft.write_text(json.dumps(told, indent=2))
     draft.replace(STACK_FILE)
     try:
         yield

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from models.policy import Policy
 from models.present import Present
-from streams import stream_events
+from streams import api_metrics, stream_events
 from streams.clock import now_ms
 from streams.doors import Configuration, Feeds, Watcher
 from streams.feed_api import MOST_LIVE
@@ -66,6 +66,7 @@ class Stream(StreamingResponse):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             self._screens.dropped += 1
+            api_metrics.slow_readers.inc()
             log.warning("slow reader dropped", user=self._watch.user, dropped=self._screens.dropped)
 
 

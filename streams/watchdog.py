@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
-from models.errors import BrokerError
-from streams import reader
+from models.errors import StuckError
+from streams import reader, worker_metrics
 from streams.agents import SESSION_S
+from streams.transport import LONGEST_BATCH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import faust
     from faust.types.tuples import TP
 
@@ -32,7 +35,10 @@ log = structlog.get_logger()
 
 
 class Watchdog:
-    """Looks once a second at the fences, the log's ends and the jobs of all shards."""
+    """Looks once a second at the fences, the log's ends and the jobs of all shards.
+
+    `lack` is what the worker waits for before it is ready, "" when it is.
+    """
 
     def __init__(
         self, app: faust.App, fences: Fences, shards: Shards, store: Store, settings: Settings
@@ -42,10 +48,11 @@ class Watchdog:
         self._shards = shards
         self._store = store
         self._settings = settings
+        self.lack = "the worker is starting"
         self._moved: dict[TP, tuple[int, float]] = {}  # fence, and when it was last seen to move
 
     async def run(self, tally: Tally) -> None:
-        """Watch until something is wrong; raises StoreError or BrokerError then."""
+        """Watch until something is wrong; raises RewindError or StuckError then."""
         reported, before = time.monotonic(), 0
         while True:
             began = time.monotonic()
@@ -56,6 +63,7 @@ class Watchdog:
                 await self._look()
             except (RedisError, OSError) as error:
                 log.warning("store away", error=str(error))
+                self.lack = "the store is away"
             now = time.monotonic()
             if now - reported >= REPORT_S and tally.events > before:
                 rate = (tally.events - before) / (now - reported)
@@ -64,12 +72,17 @@ class Watchdog:
 
     async def _look(self) -> None:
         assigned = self._app.consumer.assignment()
+        worker_metrics.partitions.set(len(assigned))
         fences = await self._fences.read(assigned)
         for shard in range(self._settings.shards):
             if await reader.is_busy(self._store, shard):
                 await self._shards.drain(shard)
-        if assigned and not self._app.rebalancing:
-            self._check_motion(fences, await self._ends(assigned))
+        if self._app.rebalancing or not self._app.rebalancing_count:
+            self.lack = "partitions are being assigned"
+            return
+        ends = await self._ends(assigned) if assigned else {}
+        self.lack = _lack(fences, ends)
+        self._check_motion(fences, ends)
 
     async def _ends(self, assigned: set[TP]) -> dict[TP, int]:
         try:
@@ -85,9 +98,19 @@ class Watchdog:
             if fence != last or fence >= ends.get(tp, 0):
                 self._moved[tp] = (fence, now)
             elif now - since > STUCK_S:
-                raise BrokerError(
+                raise StuckError(
                     f"{tp.topic}:{tp.partition}: {ends[tp] - fence} events wait at offset {fence} "
                     f"and none was applied for {STUCK_S:.0f} s; the worker starts again"
                 )
         for gone in set(self._moved) - set(fences):
             del self._moved[gone]
+
+
+def _lack(fences: Mapping[TP, int], ends: Mapping[TP, int]) -> str:
+    """Say what is missing until at most one batch waits in each partition."""
+    if not fences.keys() <= ends.keys():
+        return "Kafka is away"
+    waiting = [ends[tp] - fence for tp, fence in fences.items()]
+    if max(waiting, default=0) <= LONGEST_BATCH:
+        return ""
+    return f"catching up: {sum(waiting)} events wait"

@@ -12,7 +12,7 @@ import structlog
 
 from models.errors import LikewaveError, StoreError
 from models.events import TOPICS
-from streams import store, topics
+from streams import exits, metrics, store, topics, worker_metrics
 from streams.agents import Carrier, Tally, create_app
 from streams.dead_letters import DeadLetters
 from streams.feeds import Shards
@@ -45,7 +45,13 @@ async def work(settings: Settings) -> None:
         carrier = Carrier(settings, shards, fences, dead_letters, Tally())
         app, lanes = create_app(settings, carrier)
         watchdog = Watchdog(app, fences, shards, feeds, settings)
-        await _run(app, lanes, watchdog.run(carrier.tally))
+        async with metrics.served(worker_metrics.REGISTRY, settings, lambda: watchdog.lack):
+            await exits.show(feeds)
+            try:
+                await _run(app, lanes, watchdog.run(carrier.tally))
+            except LikewaveError as error:
+                await exits.record(feeds, error)
+                raise
 
 
 async def _run(app: faust.App, lanes: Lanes, watch: Any) -> None:

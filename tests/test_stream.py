@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from models import events
-from streams import stream_api
+from streams import api_metrics, stream_api
 from streams.api import application
 from streams.clock import now_ms
 from streams.keys import LOCAL_KEY, Signer, make_local
@@ -215,6 +215,7 @@ async def test_a_reader_who_takes_nothing_is_dropped_and_others_are_served(
     """A slow reader's stream is closed and counted; the others are told of everything."""
     monkeypatch.setattr(stream_api, "SLOWEST_S", 0.3)
     screens = site.app.state.screens
+    counted = api_metrics.slow_readers.collect()[0].samples[0].value
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         slow.connect(site.address)
@@ -234,3 +235,4 @@ async def test_a_reader_who_takes_nothing_is_dropped_and_others_are_served(
                     break
 
             assert (screens.dropped, screens.of("bob")) == (1, 1)
+            assert api_metrics.slow_readers.collect()[0].samples[0].value == counted + 1

@@ -142,6 +142,8 @@ async def test_the_watchdog_ends_a_worker_that_stands_still(
 
     assert isinstance(said, BrokerError)
     assert "none was applied for 2 s" in str(said)
+    async with store.opened(settings) as there:
+        assert await there.hgetall("likewave:exits") == {"stuck": "1"}
 
 
 async def test_a_store_that_lost_what_it_held_ends_the_worker(settings: Settings) -> None:

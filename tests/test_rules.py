@@ -1,0 +1,139 @@
+"""Alert rules, dashboard and runbook: each alert fires, has its page, and every metric exists."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from ruamel.yaml import YAML
+
+if TYPE_CHECKING:
+    from streams.local import Store
+
+ROOT = Path(__file__).parents[1]
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+RULES = PROMETHEUS / "rules.yml"
+CASES = PROMETHEUS / "rules_test.yml"
+RUNBOOK = ROOT / "docs" / "runbook.md"
+METRIC = r"\b(?:likewave|process)_\w+"
+
+
+def read(path: Path) -> Any:
+    """Read a YAML file."""
+    return YAML(typ="safe").load(path)
+
+
+def rules() -> list[dict[str, Any]]:
+    """Give all alert rules."""
+    return [rule for group in read(RULES)["groups"] for rule in group["rules"]]
+
+
+def panels() -> list[dict[str, Any]]:
+    """Give the panels of the dashboard, without the headings between them."""
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "likewave.json").read_text())
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def queries() -> list[str]:
+    """Give the queries of the dashboard as Prometheus gets them."""
+    return [
+        target["expr"].replace("$__rate_interval", "1m")
+        for panel in panels()
+        for target in panel["targets"]
+    ]
+
+
+def promtool(*arguments: str | Path) -> str:
+    """Run promtool; where it is missing skip on a person's machine and fail in CI."""
+    if shutil.which("promtool") is None and not os.environ.get("CI"):
+        pytest.skip("promtool is missing: Debian has it in the package prometheus")
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_each_history_fires_its_alerts_and_no_other() -> None:
+    """The histories of rules_test.yml end with the alerts that stand below them."""
+    promtool("test", "rules", CASES)
+
+
+def test_the_sample_configuration_is_valid() -> None:
+    """Prometheus reads the configuration, and the rules that it names."""
+    assert f"{len(rules())} rules found" in promtool(
+        "check", "config", PROMETHEUS / "prometheus.yml"
+    )
+
+
+def test_every_alert_fires_in_a_history() -> None:
+    """No alert is without a history in which it fires."""
+    fired = set(re.findall(r'alertname="(\w+)"', CASES.read_text()))
+
+    assert fired == {rule["alert"] for rule in rules()}
+
+
+def test_every_alert_has_a_section_of_the_runbook() -> None:
+    """Alerts and sections are the same, in the same order, and each alert links to its own."""
+    sections = re.findall(r"^## (Likewave\w+)$", RUNBOOK.read_text(), re.MULTILINE)
+
+    assert [rule["alert"] for rule in rules()] == sections
+    for rule in rules():
+        link = f"docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+        assert rule["annotations"]["runbook_url"] == link
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+
+
+def test_every_section_says_what_somebody_needs_at_night() -> None:
+    """Each has what it means, what users notice, what to run first, the remedy, and its end."""
+    parts = ["It means", "Users notice", "Run first", "Remedy", "It is over when"]
+    for section in re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)[1:]:
+        name, _, text = section.partition("\n")
+        if name.startswith("Likewave"):
+            assert re.findall(r"^\*\*(.+?)\.?\*\*", text, re.MULTILINE) == parts, name
+
+
+def test_the_store_knows_what_the_runbook_asks(store: Store) -> None:
+    """What is to be typed at redis-cli is a command of the store."""
+    text = re.sub(r"\s+", " ", RUNBOOK.read_text().replace("\n\n", " `"))
+    commands = re.findall(r'redis-cli -u "\$LIKEWAVE_REDIS" ([A-Z][^`]*)', text)
+    with redis.Redis.from_url(store.url) as client:
+        for command in commands:
+            client.execute_command(*shlex.split(command))
+        assert client.info("cpu")["used_cpu_user_main_thread"] >= 0
+    assert "FLUSHDB" in commands
+
+
+def test_every_metric_is_documented() -> None:
+    """What rules and dashboard ask for stands in docs/metrics.md."""
+    documented = set(re.findall(rf"`({METRIC})`", (ROOT / "docs" / "metrics.md").read_text()))
+    asked = [rule["expr"] for rule in rules()] + queries()
+    named = {name for query in asked for name in re.findall(METRIC, query)}
+
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in named} <= documented
+
+
+def test_every_panel_says_what_it_shows() -> None:
+    """A panel has a title, a unit and queries; titles and places are its own."""
+    for panel in panels():
+        assert panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert all(target["expr"] for target in panel["targets"])
+    assert len({panel["title"] for panel in panels()}) == len(panels())
+    assert len({str(panel["gridPos"]) for panel in panels()}) == len(panels())
+
+
+def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+    """The dashboard's queries are valid."""
+    recorded = [{"record": f"query:{n}", "expr": expr} for n, expr in enumerate(queries())]
+    path = tmp_path / "queries.yml"
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": recorded}]}))
+
+    assert f"{len(queries())} rules found" in promtool("check", "rules", path)
