@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from models.errors import BrokerError, LikewaveError
@@ -17,7 +17,6 @@ from streams import hot_accounts, store
 from streams.lag import gauge
 
 if TYPE_CHECKING:
-    from streams.hot_accounts import Account
     from streams.lag import Backlog, Gauge, Position
     from streams.settings import Settings
 
@@ -58,9 +57,7 @@ class Diagnosis:
     catch_up_s: float | None = 0.0
     dead_letters: int = 0  # that were ever written
     partitions: list[Judged]
-    hot_accounts: list[
-        hot_accounts.Account
-    ]  # of the newest events of the partition in which most wait
+    hot_accounts: list[hot_accounts.Account]  # of the partition in which most wait
     error: str = ""
     broker_up: bool = True
 
@@ -74,7 +71,7 @@ class Lookout:
         self._windows: defaultdict[tuple[str, int], deque[Observation]] = defaultdict(deque)
         self._open = AsyncExitStack()
         self._gauge: Gauge | None = None
-        self._accounts: list[Account] = []
+        self._accounts: list[hot_accounts.Account] = []
         self._asked_at = 0
 
     async def __aenter__(self) -> Self:
@@ -133,7 +130,7 @@ class Lookout:
             ),
         )
 
-    async def _hot_accounts(self, hottest: Judged, now: int) -> list[Account]:
+    async def _hot_accounts(self, hottest: Judged, now: int) -> list[hot_accounts.Account]:
         if hottest.lag < MANY:
             return []
         if now - self._asked_at >= ASKED_EVERY_MS:
@@ -151,12 +148,7 @@ class Lookout:
             lag=one.lag,
             seconds=backlog.seconds(one),
             share=one.lag / total if total else 0.0,
-            arrival_rate=finding.arrival_rate,
-            applied_rate=finding.applied_rate,
-            catch_up_s=finding.catch_up_s,
-            verdict=finding.verdict,
-            sentence=finding.sentence,
-            command=finding.command,
+            **asdict(finding),
         )
 
     def _remember(self, one: Position, now: int) -> list[Observation]:
