@@ -35,6 +35,7 @@ From the log into the feeds:
     transport     one fetched stretch of one partition is one Faust event
     fences        where a worker stands: the shards' fences against the log
     dead_letters  what cannot be applied, and why
+    breakers      which partitions wait until somebody has looked, as the store knows it
     agents        the Faust application: one agent a topic
     watchdog      ends a worker whose shards fell behind or no longer move
     worker        one worker, from checks to a clean or a loud end
@@ -53,6 +54,13 @@ Held against the definition:
     fold          the log up to the fences of a shard, as a view
     audit         what is in the store held against the definition
     lag           how far the feeds are behind the log
+
+When something is wrong:
+
+    stretches     stretches of the log, read to their ends
+    letters       the dead letters as an operator finds them: read, marked, taken out
+    redrive       dead letters sent again to the topics they came from
+    erasure       somebody is erased, and what is left of them counted
 
 The local stack:
 
@@ -114,5 +122,9 @@ For people:
     showing       the commands that show pages
     judging       the command that judges rankings
     serving       the commands that open the doors
+    inert         what somebody else wrote, so that no terminal takes it for a command
+    letter_tables  what the commands about dead letters show
+    dlq           the commands about dead letters
+    erasing       the command that erases somebody
     cli           the `likewave` command
 """

@@ -9,7 +9,17 @@ import sys
 import typer
 
 from models.errors import LikewaveError
-from streams import inspection, judging, logs, operation, publication, serving, showing
+from streams import (
+    dlq,
+    erasing,
+    inspection,
+    judging,
+    logs,
+    operation,
+    publication,
+    serving,
+    showing,
+)
 from streams.terminal import say
 
 app = typer.Typer(
@@ -19,8 +29,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (operation, publication, inspection, showing, judging, serving):
+for commands in (operation, publication, inspection, showing, judging, serving, erasing):
     app.add_typer(commands.app)
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from models.events import DEAD_LETTERS
+from models.letters import DIGITS, REDRIVEN
 from streams.clock import now_ms
 from streams.topics import DEAD_MESSAGE_BYTES
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from faust.types.tuples import TP
 
-    from models.decoding import Reject
+    from models.decoding import Record, Reject
     from streams.settings import Settings
 
 PAUSE_S = 1.0
@@ -75,6 +76,8 @@ class DeadLetters:
             "detail": reject.detail,
             "time": str(now_ms()),
         }
+        if times := _redriven(record):
+            headers[REDRIVEN] = times
         value = record.value or b""
         if len(value) > LARGEST:  # only a compressed record unpacks to so much
             headers["truncated"] = str(len(value))
@@ -84,3 +87,9 @@ class DeadLetters:
             key=record.key,
             headers=[(name, text.encode()) for name, text in headers.items()],
         )
+
+
+def _redriven(record: Record) -> str:
+    """Carry on how often a record was sent again, in digits and nothing else."""
+    found = dict(record.headers).get(REDRIVEN) or b""
+    return found.decode() if found.isdigit() and len(found) <= DIGITS else ""

@@ -53,7 +53,7 @@ class Watchdog:
             if time.monotonic() - began > LATE_S:
                 self._moved.clear()  # this process was frozen, not its partitions
             try:
-                await self._look()
+                await self._look(tally.held)
             except (RedisError, OSError) as error:
                 log.warning("store away", error=str(error))
             now = time.monotonic()
@@ -62,14 +62,15 @@ class Watchdog:
                 log.info("progress", events=tally.events, rate=round(rate), rejects=tally.rejects)
                 reported, before = now, tally.events
 
-    async def _look(self) -> None:
+    async def _look(self, held: set[TP]) -> None:
         assigned = self._app.consumer.assignment()
         fences = await self._fences.read(assigned)
         for shard in range(self._settings.shards):
             if await reader.is_busy(self._store, shard):
                 await self._shards.drain(shard)
         if assigned and not self._app.rebalancing:
-            self._check_motion(fences, await self._ends(assigned))
+            moving = {tp: fence for tp, fence in fences.items() if tp not in held}
+            self._check_motion(moving, await self._ends(assigned))
 
     async def _ends(self, assigned: set[TP]) -> dict[TP, int]:
         try:
