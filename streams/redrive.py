@@ -27,12 +27,14 @@ from streams.topics import COMPACTED, log_bounds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aiokafka import ConsumerRecord
+
     from models.letters import Letter
     from streams.letters import Letters, Progress
     from streams.settings import Settings
 
     Word = tuple[int, bool]  # when, and whether it switches off: the greater counts
-    Words = dict[tuple[str, bytes], Word]  # by topic and key
+    Words = dict[tuple[str, bytes | None], Word]  # by topic and key
 
 NONE = (0, False)  # no word at all
 
@@ -90,27 +92,27 @@ async def _outdated(letters: Sequence[Letter], settings: Settings) -> dict[Lette
     valid: dict[Letter, Word] = {}
     for letter in letters:
         if letter.topic in compacted:
-            word = _word(letter.value, letter.key, compacted[letter.topic])
+            word = _word(letter, compacted[letter.topic], now=now_ms())
             if word is None:
                 reasons[letter] = "still breaks the contract, on a compacted topic"
             else:
                 valid[letter] = word
     words = await _last_words(settings, list(valid)) if valid else {}
     for letter, word in sorted(valid.items(), key=lambda one: one[1], reverse=True):
-        name = letter.topic, letter.key or b""
+        name = letter.topic, letter.key
         if word <= words.get(name, NONE):
             reasons[letter] = "was overtaken: the log has a newer word"
         words[name] = max(word, words.get(name, NONE))
     return reasons
 
 
-def _word(value: bytes | None, key: bytes | None, topic: str) -> Word | None:
-    """Give when an event was, and whether it switches off; None where it is no such event."""
+def _word(record: Letter | ConsumerRecord, topic: str, *, now: int) -> Word | None:
+    """Give when an event was, and whether it switches off; None where a worker would reject it."""
     try:
-        event = admit(value or b"", now=now_ms())
+        event = admit(record.value or b"", now=now)
     except EventError:
         return None
-    is_right = event.topic == topic and event.key.encode() == key
+    is_right = event.topic == topic and event.key.encode() == record.key
     return (event.at, event.off) if is_right else None
 
 
@@ -126,8 +128,8 @@ async def _last_words(settings: Settings, letters: Sequence[Letter]) -> Words:
             for record in some:
                 name = record.topic, record.key
                 topic = record.topic.removeprefix(settings.topic_prefix)
-                word = _word(record.value, record.key, topic) if name in names else None
-                words[name] = max(word or NONE, words.get(name, NONE))
+                if name in names and (word := _word(record, topic, now=record.timestamp)):
+                    words[name] = max(word, words.get(name, NONE))
     finally:
         await consumer.stop()
     return words
