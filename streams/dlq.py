@@ -54,7 +54,7 @@ Until = Annotated[
 ]
 Places = Annotated[
     list[Place] | None,
-    typer.Argument(metavar="[PARTITION:OFFSET]...", parser=_place, help="Letters, one by one."),
+    typer.Argument(metavar="PARTITION:OFFSET", parser=_place, help="Letters, one by one."),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All that are open.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -216,24 +216,26 @@ async def _drop(settings: Settings, found: list[Letter], *, quiet: bool) -> None
 
 @app.command(epilog="Example: likewave dlq release likes:3")
 def release(
-    source: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION", help="What is held.")],
+    sources: Annotated[list[str], typer.Argument(metavar="TOPIC:PARTITION", help="Are held.")],
 ) -> None:
-    """Let a partition go on whose breaker is open; what waits in it now passes.
+    """Let partitions go on whose breakers are open; what waits in them now passes.
 
-    Its valid events are applied, the others become dead letters as usual.
+    Valid events are applied, the others become dead letters as usual.
     """
-    until = asyncio.run(_release(load(), source))
-    typer.echo(f"{source} goes on; what is invalid in it before offset {until:,} passes")
+    for source, end in asyncio.run(_release(load(), sources)).items():
+        typer.echo(f"{source} goes on; what is invalid in it before offset {end:,} passes")
 
 
-async def _release(settings: Settings, source: str) -> int:
-    source = source.removeprefix(settings.topic_prefix)
-    topic, _, number = source.partition(":")
+async def _release(settings: Settings, sources: list[str]) -> dict[str, int]:
+    ends = {}
     async with store.opened(settings) as feeds:
-        await breakers.check_held(feeds, source)
-        _, end = (await log_bounds(settings, [topic]))[topic, int(number)]
-        await breakers.release(feeds, source, end)
-    return end
+        for source in [one.removeprefix(settings.topic_prefix) for one in sources]:
+            await breakers.check_held(feeds, source)
+            topic, _, number = source.partition(":")
+            _, ends[source] = (await log_bounds(settings, [topic]))[topic, int(number)]
+        for source, end in ends.items():
+            await breakers.release(feeds, source, end)
+    return ends
 
 
 def _selection(  # noqa: PLR0913, PLR0917  what letters may be chosen by

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from models.letters import Letter
     from streams.breakers import Held
 
-COUNTED = ("count", "redriven")
+COUNTED = ("count", "from offset")
 LONGEST = 4_000  # characters of a value that a terminal is shown
 
 
 def listing(
     letters: Sequence[Letter], held: Sequence[Held], *, limit: int, now: int
 ) -> RenderableType:
-    """Lay out letters: a summary, then the newest of them; before all, what is held."""
-    parts: list[RenderableType] = [_held(one, now) for one in held]
+    """Lay out letters: a summary, then the newest of them; what is held before all."""
+    parts = _held(held, now) if held else []
     if not letters:
         return Group(*parts, "No dead letters.")
     newest = plain("letter", "state", "reason", "record", "path", "detail", right=COUNTED)
@@ -49,12 +49,13 @@ def groups(letters: Sequence[Letter], *, now: int) -> RenderableType:
     return table
 
 
-def _held(one: Held, now: int) -> str:
-    return (
-        f"{one.source} is held at offset {one.offset} since {wording.moment(one.since)}, "
-        f"{wording.ago(one.since, now)}: its breaker is open. Mend the producer, then "
-        f"likewave dlq release {one.source}\n"
-    )
+def _held(held: Sequence[Held], now: int) -> list[RenderableType]:
+    table = plain("held", "from offset", "since", right=COUNTED)
+    for one in held:
+        table.add_row(one.source, f"{one.offset:,}", wording.ago(one.since, now))
+    names = " ".join(one.source for one in held)
+    remedy = f"Nearly all is invalid there: mend the producer, then\nlikewave dlq release {names}\n"
+    return [table, remedy]
 
 
 def _what(letter: Letter) -> tuple[str, str]:
