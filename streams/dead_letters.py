@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PAUSE_S = 1.0
 LARGEST = DEAD_MESSAGE_BYTES - 65_536  # bytes of a value; the rest is for key, headers and framing
+LARGEST_KEY = 16_384
 
 log = structlog.get_logger()
 
@@ -78,13 +79,13 @@ class DeadLetters:
         }
         if times := _redriven(record):
             headers[REDRIVEN] = times
-        value = record.value or b""
-        if len(value) > LARGEST:  # only a compressed record unpacks to so much
+        value, key = record.value or b"", record.key or b""
+        if len(value) > LARGEST or len(key) > LARGEST_KEY:  # only compressed records unpack to that
             headers["truncated"] = str(len(value))
         await self._producer.send_and_wait(
             self._topic,
             value=record.value and value[:LARGEST],
-            key=record.key,
+            key=record.key and record.key[:LARGEST_KEY],
             headers=[(name, text.encode()) for name, text in headers.items()],
         )
 

@@ -123,6 +123,18 @@ async def test_a_letter_is_shown_inert(settings: Settings) -> None:
     )
 
 
+async def test_a_letter_fits_whatever_the_record_unpacked_to(settings: Settings) -> None:
+    """A compressed record may have a key and a value that no topic takes: both are cut."""
+    await topics.ensure(settings)
+    huge = Handed(0, now_ms(), b"v" * 3_000_000, b"k" * 3_000_000)
+    async with DeadLetters(settings) as dead_letters, asyncio.timeout(20):
+        reject = Reject(huge, Reason.OVERSIZE, "$", "3000000 bytes")
+        await dead_letters.send(TP(settings.topic("likes"), 1), [reject])
+    (found,) = (await dlq(settings, "ls"))["newest"]
+    done = await dlq(settings, "redrive", found["letter"], code=1)
+    assert done["left"] == {"has no whole value": 1}
+
+
 async def test_letters_are_chosen_by_what_they_are(settings: Settings) -> None:
     """By reason, topic, partition and time; of several, --yes is needed."""
     await write(settings, BROKEN, BROKEN, topic="views")
