@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Identity: TypeAlias = tuple[str, int, int, int]
 
@@ -143,6 +143,11 @@ def number(text: str | None) -> int:
     """
     is_number = text and text.isascii() and text.isdecimal() and len(text) <= 2 * DIGITS
     return int(text) if text and is_number else 0
+
+
+def done(headers: Mapping[str, str]) -> State | None:
+    """Read what a mark says; None where the record is no mark."""
+    return next((state for state in State if headers.get(DONE) == state), None)
 
 
 def mark(offsets: Sequence[int]) -> bytes:

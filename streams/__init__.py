@@ -124,6 +124,7 @@ For people:
     serving       the commands that open the doors
     inert         what somebody else wrote, so that no terminal takes it for a command
     letter_tables  what the commands about dead letters show
+    letter_choice  which dead letters a command is about
     dlq           the commands about dead letters
     erasing       the command that erases somebody
     cli           the `likewave` command

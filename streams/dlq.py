@@ -1,7 +1,6 @@
 """The commands about dead letters: ls, show, redrive, drop, release."""
 
 import asyncio
-import re
 import sys
 from dataclasses import replace
 from typing import Annotated
@@ -9,55 +8,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from models.decoding import Reason
-from models.errors import PolicyError, SettingsError
+from models.errors import SettingsError
 from models.letters import Letter, Place, Selection, State
-from models.policy import milliseconds
 from streams import breakers, letter_tables, redrive, store
+from streams import letter_choice as choice
 from streams.clock import now_ms
 from streams.inert import document, write_inert_json
+from streams.letter_choice import Everything, Partition, Places, Reasons, Since, Topic, Until, Yes
 from streams.letters import opened
 from streams.settings import Settings, load
-from streams.terminal import Json, Stages, is_terminal, say, ticker
+from streams.terminal import Json, Stages, is_terminal, ticker
 from streams.topics import log_bounds
 
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters, send them again, drop them.")
-
-
-def _ago(given: str) -> int:
-    """Read how long ago something was, as its moment (Unix ms)."""
-    try:
-        return now_ms() - milliseconds("it", given)
-    except PolicyError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _place(given: str) -> Place:
-    match = re.fullmatch(r"(\d{1,9}):(\d{1,18})", given)
-    if match is None:
-        raise typer.BadParameter(f"{given!r}: give PARTITION:OFFSET, as `likewave dlq ls` does")
-    return Place(int(match[1]), int(match[2]))
-
-
-Reasons = Annotated[Reason | None, typer.Option("--reason", help="Why they were rejected.")]
-Topic = Annotated[
-    str | None, typer.Option("--topic", metavar="TOPIC", help="Where they came from: likes, …")
-]
-Partition = Annotated[int | None, typer.Option("--partition", min=0, help="Of that topic.")]
-Since = Annotated[
-    int | None,
-    typer.Option("--since", metavar="AGO", parser=_ago, help="Rejected since: 30m, 6h, 2d ago."),
-]
-Until = Annotated[
-    int | None,
-    typer.Option("--until", metavar="AGO", parser=_ago, help="Rejected until: 30m, 6h, 2d ago."),
-]
-Places = Annotated[
-    list[Place] | None,
-    typer.Argument(metavar="PARTITION:OFFSET", parser=_place, help="Letters, one by one."),
-]
-Everything = Annotated[bool, typer.Option("--all", help="All that are open.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.command(epilog="Example: likewave dlq ls --topic likes --since 1h")
@@ -79,7 +42,7 @@ def ls(  # noqa: PLR0913  what letters may be chosen by
     The exit code is 0 whether there are any or not.
     """
     settings = load()
-    selection = _selection(settings, reason, topic, partition, since, until)
+    selection = choice.selection(settings, reason, topic, partition, since, until)
     if all_states:
         selection = replace(selection, states=frozenset(State))
     found, held = asyncio.run(_ls(settings, selection, quiet=json))
@@ -100,7 +63,7 @@ async def _ls(
 
 @app.command(epilog="Example: likewave dlq show 3:127 --raw > letter.json")
 def show(
-    place: Annotated[Place, typer.Argument(metavar="PARTITION:OFFSET", parser=_place)],
+    place: Annotated[Place, typer.Argument(metavar="PARTITION:OFFSET", parser=choice.place)],
     *,
     raw: Annotated[bool, typer.Option("--raw", help="Write the value's bytes to a pipe.")] = False,
     json: Json = False,
@@ -150,11 +113,11 @@ def redrive_(  # noqa: PLR0913  what letters may be chosen by
     counted. The exit code is 1 where nothing was sent, or something was left.
     """
     settings = load()
-    selection = _selection(settings, reason, topic, partition, since, until, places)
-    _check_chosen(selection, everything=everything)
+    selection = choice.selection(settings, reason, topic, partition, since, until, places)
+    choice.check_chosen(selection, everything=everything)
     found = asyncio.run(_chosen(settings, selection, quiet=json))
     done = redrive.Redriven(0, {})
-    if _is_agreed(found, "redrive", yes=yes, json=json):
+    if choice.is_agreed(found, "redrive", yes=yes, json=json):
         done = asyncio.run(_redrive(settings, found, again=again, quiet=json))
     if json:
         write_inert_json({"matched": len(found), "redriven": done.redriven, "left": done.left})
@@ -194,10 +157,10 @@ def drop(  # noqa: PLR0913  what letters may be chosen by
     counted. The exit code is 1 where nothing was dropped.
     """
     settings = load()
-    selection = _selection(settings, reason, topic, partition, since, until, places)
-    _check_chosen(selection, everything=everything)
+    selection = choice.selection(settings, reason, topic, partition, since, until, places)
+    choice.check_chosen(selection, everything=everything)
     found = asyncio.run(_chosen(settings, selection, quiet=json))
-    is_agreed = _is_agreed(found, "drop", yes=yes, json=json)
+    is_agreed = choice.is_agreed(found, "drop", yes=yes, json=json)
     if is_agreed:
         asyncio.run(_drop(settings, found, quiet=json))
     dropped = len(found) if is_agreed else 0
@@ -236,40 +199,3 @@ async def _release(settings: Settings, sources: list[str]) -> dict[str, int]:
         for source, end in ends.items():
             await breakers.release(feeds, source, end)
     return ends
-
-
-def _selection(  # noqa: PLR0913, PLR0917  what letters may be chosen by
-    settings: Settings,
-    reason: Reason | None,
-    topic: str | None,
-    partition: int | None,
-    since: int | None,
-    until: int | None,
-    places: list[Place] | None = None,
-) -> Selection:
-    if topic is not None:
-        topic = settings.topic(topic.removeprefix(settings.topic_prefix))
-    return Selection(
-        places=frozenset(places or ()),
-        reason=reason,
-        topic=topic,
-        partition=partition,
-        since=since or 0,
-        until=until,
-    )
-
-
-def _check_chosen(selection: Selection, *, everything: bool) -> None:
-    if (selection == Selection()) != everything:
-        raise typer.BadParameter("name letters, or filters, or --all")
-
-
-def _is_agreed(found: list[Letter], what: str, *, yes: bool, json: bool) -> bool:
-    """Tell whether letters may be dealt with: one is, of more somebody has to say so."""
-    if yes or len(found) <= 1:
-        return True
-    if json or not is_terminal():
-        say(f"likewave: {len(found):,} letters match; --yes would {what} them")
-        return False
-    Console().print(letter_tables.groups(found, now=now_ms()))
-    return typer.confirm(f"{what} {len(found):,} letters?")

@@ -16,7 +16,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from models.events import DEAD_LETTERS
-from models.letters import DONE, Identity, Letter, Place, Selection, State, mark, marked, names
+from models.letters import (
+    DONE,
+    Identity,
+    Letter,
+    Place,
+    Selection,
+    State,
+    done,
+    mark,
+    marked,
+    names,
+)
 from streams.clock import now_ms
 from streams.kafka import ANSWER_MS, explained
 from streams.stretches import records
@@ -61,15 +72,15 @@ class Letters:
         was said of one of its letters is said of all.
         """
         found: dict[Identity, Letter] = {}
-        done: dict[Identity, State] = {}
+        states: dict[Identity, State] = {}
         for letter in await self._all(selection, progress):
-            one = letter.identity
             if letter.state is not State.OPEN:
-                done[one] = letter.state
-            if one not in found or found[one].at <= letter.at:
-                found[one] = letter
-        known = (replace(letter, state=done.get(one, State.OPEN)) for one, letter in found.items())
-        return [one for one in known if one.state in selection.states and selection.fits(one)]
+                states[letter.identity] = letter.state
+            if selection.fits(letter):
+                found.pop(letter.identity, None)
+                found[letter.identity] = letter
+        known = [replace(one, state=states.get(name, State.OPEN)) for name, one in found.items()]
+        return [letter for letter in known if letter.state in selection.states]
 
     async def _all(self, selection: Selection, progress: Progress) -> list[Letter]:
         """Read all letters of the partitions that are meant, the oldest first."""
@@ -80,9 +91,9 @@ class Letters:
                 name: (text or b"").decode(errors="replace") for name, text in record.headers
             }
             place = Place(record.partition, record.offset)
-            if done := headers.get(DONE):
+            if state := done(headers):
                 marks = (Place(place.partition, offset) for offset in marked(record.value))
-                states |= dict.fromkeys(marks, State(done))
+                states |= dict.fromkeys(marks, state)
             else:
                 letters.append(Letter(place, record.timestamp, record.key, record.value, headers))
         known = [replace(one, state=states.get(one.place, State.OPEN)) for one in letters]
@@ -96,9 +107,9 @@ class Letters:
 
     async def drop(self, letters: Sequence[Letter], progress: Progress) -> None:
         """Mark letters as done with."""
-        for done, some in pieces(letters):
+        for end, some in pieces(letters):
             await self.mark(some, State.DROPPED)
-            progress("dropping", done, len(letters))
+            progress("dropping", end, len(letters))
 
     async def purge(self, user: str, progress: Progress) -> Purge:
         """Take every letter that names `user` out of the log."""
@@ -110,9 +121,9 @@ class Letters:
         before = [one for one in letters if one.place.offset < cuts.get(one.place.partition, 0)]
         others = [one for one in before if one not in named]
         kept = [one for one in others if one.at > now_ms() - DEAD_LETTERS_KEPT_MS]
-        for done, some in pieces(kept):
+        for end, some in pieces(kept):
             await self._move(some)
-            progress("moving", done, len(kept))
+            progress("moving", end, len(kept))
         if cuts:
             await self._cut(cuts)
         return Purge(len(named), len(kept), len(others) - len(kept))
@@ -174,7 +185,7 @@ class Letters:
         self, selection: Selection, progress: Progress
     ) -> AsyncIterator[ConsumerRecord]:
         """Read what is in the topic now, in the partitions that the selection needs."""
-        wanted, done = {partition for partition, _ in selection.places}, 0
+        wanted, read = {partition for partition, _ in selection.places}, 0
         stretches = {
             TopicPartition(self._topic, number): bounds
             for (_, number), bounds in (await log_bounds(self._settings, [DEAD_LETTERS])).items()
@@ -184,8 +195,8 @@ class Letters:
         async for some in records(self._settings, self._consumer, stretches):
             for record in some:
                 yield record
-            done += len(some)
-            progress("reading dead letters", done, total)
+            read += len(some)
+            progress("reading dead letters", read, total)
 
 
 def pieces(letters: Sequence[Letter]) -> Iterator[tuple[int, Sequence[Letter]]]:

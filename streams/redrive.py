@@ -80,6 +80,8 @@ def _hindrance(letter: Letter, settings: Settings, *, again: bool) -> str:
         return "came from no topic of this deployment"
     if letter.value is None or "truncated" in letter.headers:
         return "has no whole value"
+    if len(letter.value) > events.LARGEST_EVENT:
+        return "is larger than an event may be"
     if letter.redriven and not again:
         return "failed again after it was redriven (--again sends it)"
     return ""

@@ -127,12 +127,12 @@ async def test_a_letter_fits_whatever_the_record_unpacked_to(settings: Settings)
     """A compressed record may have a key and a value that no topic takes: both are cut."""
     await topics.ensure(settings)
     huge = Handed(0, now_ms(), b"v" * 3_000_000, b"k" * 3_000_000)
+    large = Handed(1, now_ms(), b"v" * 1_100_000, b"k")
     async with DeadLetters(settings) as dead_letters, asyncio.timeout(20):
-        reject = Reject(huge, Reason.OVERSIZE, "$", "3000000 bytes")
-        await dead_letters.send(TP(settings.topic("likes"), 1), [reject])
-    (found,) = (await dlq(settings, "ls"))["newest"]
-    done = await dlq(settings, "redrive", found["letter"], code=1)
-    assert done["left"] == {"has no whole value": 1}
+        rejects = [Reject(one, Reason.OVERSIZE, "$", "many bytes") for one in (huge, large)]
+        await dead_letters.send(TP(settings.topic("likes"), 1), rejects)
+    done = await dlq(settings, "redrive", "--all", "--yes", code=1)
+    assert done["left"] == {"has no whole value": 1, "is larger than an event may be": 1}
 
 
 async def test_letters_are_chosen_by_what_they_are(settings: Settings) -> None:
@@ -238,3 +238,20 @@ async def test_no_letter_is_lost_while_its_topic_takes_none(
     async with letters.opened(settings) as mail:
         found = await mail.read(letters.Selection(), lambda *_: None)
     assert [one.value for one in found] == [BROKEN]
+
+
+async def test_a_record_that_is_rejected_once_more_is_the_same_letter(settings: Settings) -> None:
+    """A refill writes letters anew: what was dropped stays dropped, what is open counts once."""
+    await write(settings, BROKEN, HOSTILE)
+    first = (await dlq(settings, "ls"))["newest"]
+    await dlq(settings, "drop", next(one["letter"] for one in first if one["offset"] == 0))
+    await write(settings, BROKEN, HOSTILE)
+    (left,) = (await dlq(settings, "ls"))["newest"]
+
+    assert left["offset"] == 1
+    assert left["letter"] not in [one["letter"] for one in first]
+    for one in first:
+        assert (await dlq(settings, "show", one["letter"]))["offset"] == one["offset"]
+    assert (await dlq(settings, "ls", "--all-states"))["total"] == 2
+    await write(settings, b"another record at the same place, of a topic that was made anew")
+    assert (await dlq(settings, "ls"))["total"] == 2
