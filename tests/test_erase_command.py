@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.letters import Selection, State
+from models.letters import Letter, Place, Selection, State
+from models.letters import names as is_named
 from models.traces import NAMELESS, NAMINGS
-from streams import erasure, letters, store
+from streams import erasure, letters, store, topics
 from streams.history import unheard
 from streams.producer import Producer, Record
 from streams.store import LIBRARY
@@ -37,6 +38,40 @@ def test_every_key_of_the_shards_is_known_to_name_accounts_or_not() -> None:
     keys = set(re.findall(r"^ {4}([a-z]+):\{s\}", head, re.MULTILINE))
 
     assert keys - NAMINGS.keys() - NAMELESS == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "detail"),
+    [
+        (b'{"user":"u3"}', b"x", ""),
+        (b'{"\\u0075ser":"\\u00753"}', b"x", ""),
+        (b'{"a":[{"b":["u3"]}]}', b"x", ""),
+        (b'{"u3":1}', b"x", ""),
+        (b'{"user":"u1","item":"u1"}', b"friend|u1|u3", ""),
+        (b'{"user":"u1","to":"u3 u4"}', None, ""),
+        (b"", b"u3", ""),
+        (None, None, "a user cannot act on themselves (u3)"),
+        (b"{user: u3", b"x", ""),
+        (b"[" * 60_000 + b'"u3"', b"x", ""),
+    ],
+)
+def test_a_letter_names_an_account_wherever_it_stands(
+    value: bytes | None, key: bytes | None, detail: str
+) -> None:
+    """In value, key or complaint, escaped or nested; what is no JSON is searched as it is."""
+    letter = Letter(Place(0, 0), 0, key, value, {"detail": detail})
+
+    assert is_named(letter, "u3")
+    assert not is_named(letter, "u33")
+    assert not is_named(letter, "3")
+
+
+@pytest.mark.parametrize("key", [b"post|u1|u3", b"hide|u1|u3", b"takedown|u3", b"u1-u3"])
+def test_an_item_of_the_same_id_is_no_account(key: bytes) -> None:
+    """Letters of others, about an item that happens to be called the same, are kept."""
+    letter = Letter(Place(0, 0), 0, key, b'{"user":"u1","item":"u3","topics":["u3"]}', {})
+
+    assert not is_named(letter, "u3")
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -115,6 +150,6 @@ async def test_without_a_worker_it_says_so(
         run("erase", "ann", folder=tmp_path, settings=settings)
     )
     monkeypatch.setattr(erasure, "STILL_S", 0.5)
-    await asyncio.to_thread(run, "topics", folder=tmp_path, settings=settings)
+    await topics.ensure(settings)
     with pytest.raises(erasure.StoreError, match="start a worker"):
         await erasure.erase(settings, "ann", unheard)
