@@ -12,6 +12,9 @@ In import order; a module imports only what stands above it:
     traffic      what its people do: an endless, seeded stream of events
     decay        scores are times: the arithmetic of effective time
     decoding     records of a batch become events, or rejects with the reason
+    breaker      when so much of a partition is invalid that somebody had better look first
+    letters      dead letters: what they say, which are chosen, what became of them
+    traces       where the store names accounts, and how often
     submission   events as front-ends hand them in: whose they are, and what need not be said
     cloudevents  CloudEvents over HTTP: what the headers say of the event in the body
     columns      events as columns of rows, the shape in which they reach a shard

@@ -45,6 +45,7 @@ class Record(Protocol):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Reason(StrEnum):
@@ -78,6 +79,12 @@ class Decoded:
     def at(self) -> int:
         """Give the greatest `at` of the valid events, 0 where there is none."""
         return max((event.at for event in self.events), default=0)
+
+    @property
+    def last_rejects(self) -> int:
+        """Count the rejects behind the last valid event."""
+        last = self.offsets[-1] if self.offsets else -1
+        return sum(reject.record.offset > last for reject in self.rejects)
 
 
 def admit(raw: bytes, *, now: int) -> Event:

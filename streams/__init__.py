@@ -39,6 +39,7 @@ From the log into the feeds:
     transport     one fetched stretch of one partition is one Faust event
     fences        where a worker stands: the shards' fences against the log
     dead_letters  what cannot be applied, and why
+    breakers      which partitions wait until somebody has looked, as the store knows it
     agents        the Faust application: one agent a topic
     watchdog      ends a worker whose shards fell behind or no longer move
     exits         what workers ended with: counted in the store, where the next one finds it
@@ -61,6 +62,13 @@ Held against the definition:
     lag           how far the feeds are behind the log
     hot_accounts  who makes the events of a partition
     verdicts      how every partition does: lag, rates and verdicts over a window
+
+When something is wrong:
+
+    stretches     stretches of the log, read to their ends
+    letters       the dead letters as an operator finds them: read, marked, taken out
+    redrive       dead letters sent again to the topics they came from
+    erasure       somebody is erased, and what is left of them counted
 
 The local stack:
 
@@ -140,5 +148,10 @@ For people:
     showing       the commands that show pages
     judging       the command that judges rankings
     serving       the commands that open the doors
+    inert         what somebody else wrote, so that no terminal takes it for a command
+    letter_tables  what the commands about dead letters show
+    letter_choice  which dead letters a command is about
+    dlq           the commands about dead letters
+    erasing       the command that erases somebody
     cli           the `likewave` command
 """

@@ -2,14 +2,15 @@
 
     batch -> decode -> rejects to the dead letters, rows into every shard -> ack
 
-Batches of one partition go one after the other, those of different partitions side by side.
+Batches of one partition go one after the other, those of different partitions side by side. A
+partition whose breaker is open waits, with the batches that were fetched already.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -24,10 +25,11 @@ from streams.kafka import security
 from streams.transport import BatchSchema, BatchTransport, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from faust.types.tuples import TP
 
+    from streams.breakers import Breakers
     from streams.dead_letters import DeadLetters
     from streams.feeds import Shards
     from streams.fences import Fences
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 SESSION_S = 6  # a killed worker's partitions are free after this long; the broker's least
 BATCHES_AHEAD = 2  # of one partition, waiting while others are applied
+LOOK_S = 1.0  # until a held partition is looked at again
 
 log = structlog.get_logger()
 
@@ -46,6 +49,7 @@ class Tally:
 
     events: int = 0
     rejects: int = 0
+    held: set[TP] = field(default_factory=set)  # partitions whose breaker is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,23 @@ class Carrier:
     shards: Shards
     fences: Fences
     dead_letters: DeadLetters
+    breakers: Breakers
     tally: Tally
 
-    async def carry(self, tp: TP, batch: Batch) -> None:
-        """Apply `batch` to all shards; it is in them, whole, when this returns."""
+    async def positions(self, consumer: Any, assigned: set[TP]) -> Mapping[TP, int]:
+        """Give the offset each partition must be read from."""
+        await self.breakers.load()
+        return await self.fences.positions(consumer, assigned)
+
+    async def carry(self, tp: TP, batch: Batch) -> bool:
+        """Apply `batch` to all shards, whole, or nothing of it where its partition is held."""
         began = time.monotonic()
         span = self.fences.span(tp, batch)
+        if await self.breakers.holds(span):
+            return False
         decoded = decode(span.topic, batch.records)
+        if await self.breakers.trips(span, decoded):
+            return False
         if decoded.rejects:
             await self.dead_letters.send(tp, decoded.rejects)
         laid = rows(span.topic, decoded.events, decoded.offsets, self.settings.policy)
@@ -72,6 +86,7 @@ class Carrier:
         self.tally.rejects += len(decoded.rejects)
         busy_s = time.monotonic() - began
         worker_metrics.carried(span.topic, decoded, work=work, busy_s=busy_s)
+        return True
 
 
 class Lanes:
@@ -104,23 +119,51 @@ class Lanes:
             await asyncio.wait(self._tasks, timeout=patience_s)
 
     async def _run(self, tp: TP) -> None:
-        lane = self._lanes[tp]
-        while not self._closing and (event := await lane.get()) is not None:
-            events = [event, *_waiting(lane)]
+        lane, held = self._lanes[tp], list[Any]()
+        while not self._closing:
+            events = [*held, *await _waiting(lane, LOOK_S if held else None)]
             try:
-                for batch in joined([event.value for event in events]):
-                    await self._carrier.carry(tp, batch)
+                held = await self._carry(tp, events)
+                self._pace(tp, is_held=bool(held))
             except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the worker
                 await self._app.crash(error)
                 return
-            for event in events:
+
+    async def _carry(self, tp: TP, events: list[Any]) -> list[Any]:
+        """Carry the batches of `events`; give those that are held back."""
+        left = [event for event in events if self._app.consumer.expects(event.message)]
+        for batch in joined([event.value for event in left]):
+            if not await self._carrier.carry(tp, batch):
+                left = [event for event in left if event.value.begin >= batch.begin]
+                break
+        else:
+            left = []
+        for event in events:
+            if event not in left:
                 event.ack()
+        return left
+
+    def _pace(self, tp: TP, *, is_held: bool) -> None:
+        """Fetch no more of a partition while it is held."""
+        if is_held:
+            self._carrier.tally.held.add(tp)
+            self._app.consumer.pause_partitions({tp})
+        elif tp in self._carrier.tally.held:
+            self._carrier.tally.held.remove(tp)
+            if tp in self._app.consumer.assignment():
+                self._app.consumer.resume_partitions({tp})
 
 
-def _waiting(lane: asyncio.Queue[Any]) -> Iterator[Any]:
+async def _waiting(lane: asyncio.Queue[Any], patience_s: float | None) -> list[Any]:
     """Take what waits in a lane: one call for many small batches, or they would never catch up."""
-    while not lane.empty() and (event := lane.get_nowait()) is not None:
-        yield event
+    events = []
+    try:
+        events.append(await asyncio.wait_for(lane.get(), patience_s))
+    except TimeoutError:
+        return []
+    while not lane.empty():
+        events.append(lane.get_nowait())
+    return [event for event in events if event is not None]
 
 
 class App(faust.App):
@@ -171,9 +214,7 @@ def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
         broker_commit_interval=1,
     )
     app.sensors.add(Rebalances())
-    app.transport = BatchTransport(
-        app.conf.broker_consumer, app, positions=carrier.fences.positions
-    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app, positions=carrier.positions)
     lanes = Lanes(app, carrier)
 
     async def carry(stream: Any) -> None:

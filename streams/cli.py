@@ -11,6 +11,8 @@ import typer
 from models.errors import LikewaveError
 from streams import (
     checking,
+    dlq,
+    erasing,
     inspection,
     judging,
     logs,
@@ -31,10 +33,11 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(operation, publication, inspection, checking, monitoring),
-    *(showing, judging, serving),
+    *(showing, judging, serving, erasing),
 )
 for commands in COMMANDS:
     app.add_typer(commands.app)
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from models.events import DEAD_LETTERS
+from models.letters import DIGITS, REDRIVEN
 from streams.clock import now_ms
 from streams.kafka import options
 from streams.topics import DEAD_MESSAGE_BYTES
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
     from faust.types.tuples import TP
 
-    from models.decoding import Reject
+    from models.decoding import Record, Reject
     from streams.settings import Settings
 
 PAUSE_S = 1.0
 LARGEST = DEAD_MESSAGE_BYTES - 65_536  # bytes of a value; the rest is for key, headers and framing
+LARGEST_KEY = 16_384
 
 log = structlog.get_logger()
 
@@ -76,12 +78,20 @@ class DeadLetters:
             "detail": reject.detail,
             "time": str(now_ms()),
         }
-        value = record.value or b""
-        if len(value) > LARGEST:  # only a compressed record unpacks to so much
+        if times := _redriven(record):
+            headers[REDRIVEN] = times
+        value, key = record.value or b"", record.key or b""
+        if len(value) > LARGEST or len(key) > LARGEST_KEY:  # only compressed records unpack to that
             headers["truncated"] = str(len(value))
         await self._producer.send_and_wait(
             self._topic,
             value=record.value and value[:LARGEST],
-            key=record.key,
+            key=record.key and record.key[:LARGEST_KEY],
             headers=[(name, text.encode()) for name, text in headers.items()],
         )
+
+
+def _redriven(record: Record) -> str:
+    """Carry on how often a record was sent again, in digits and nothing else."""
+    found = dict(record.headers).get(REDRIVEN) or b""
+    return found.decode() if found.isdigit() and len(found) <= DIGITS else ""

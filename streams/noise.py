@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from models.traffic import Traffic
 
+KEYS = 1_000  # of poison, so that every partition has its part
 RECENT = 1_000  # records of which one may come again
 POISON = (
     b"",
@@ -75,6 +76,7 @@ class Mixer:
         self._noise = noise
         self._chance = chance
         self._recent: deque[Record] = deque(maxlen=RECENT)
+        self._topic = TOPICS[0]  # of the last event: poison is where the traffic is
         self.poisoned = 0
         self.repeated = 0
 
@@ -84,7 +86,7 @@ class Mixer:
         for roll, place, late in self._chance.random((count, 3)).tolist():
             if roll < poison:
                 self.poisoned += 1
-                yield _poison(place, late)
+                yield _poison(self._topic, place, late)
             elif roll < poison + duplicates and self._recent:
                 self.repeated += 1
                 yield self._recent[int(place * len(self._recent))]
@@ -93,6 +95,7 @@ class Mixer:
 
     def _event(self, at: int, late_ms: int) -> Record:
         event = self._traffic.next(at - late_ms)
+        self._topic = event.topic
         if event.topic in COMPACTED:
             event = replace(event, at=at)
             return Record(event.topic, event.key.encode(), encode(event))
@@ -101,5 +104,6 @@ class Mixer:
         return record
 
 
-def _poison(place: float, value: float) -> Record:
-    return Record(TOPICS[int(place * len(TOPICS))], b"17", POISON[int(value * len(POISON))])
+def _poison(topic: str, place: float, value: float) -> Record:
+    """Make a record that is no event; its key is none of a register, which it would overwrite."""
+    return Record(topic, b"%d" % int(place * KEYS), POISON[int(value * len(POISON))])

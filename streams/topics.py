@@ -101,19 +101,21 @@ async def log_ids(settings: Settings, topics: Iterable[str] = TOPICS) -> dict[st
     return {topic: found.log for topic, found in (await _found(settings, topics)).items()}
 
 
-async def partition_counts(settings: Settings) -> dict[str, int]:
-    """Count the partitions of every topic (without the prefix); raise BrokerError on a missing."""
-    return {topic: found.partitions for topic, found in (await _found(settings, TOPICS)).items()}
+async def partition_counts(settings: Settings, topics: Iterable[str] = TOPICS) -> dict[str, int]:
+    """Count the partitions of `topics` (without the prefix); raise BrokerError on a missing."""
+    return {topic: found.partitions for topic, found in (await _found(settings, topics)).items()}
 
 
-async def log_bounds(settings: Settings) -> dict[tuple[str, int], tuple[int, int]]:
+async def log_bounds(
+    settings: Settings, topics: Iterable[str] = TOPICS
+) -> dict[tuple[str, int], tuple[int, int]]:
     """Give first and next offset of every partition, by topic (without the prefix) and number.
 
     Raises BrokerError where a topic does not exist.
     """
     names = [
         (topic, number)
-        for topic, count in (await partition_counts(settings)).items()
+        for topic, count in (await partition_counts(settings, topics)).items()
         for number in range(count)
     ]
     places = [TopicPartition(settings.topic(topic), number) for topic, number in names]

@@ -106,6 +106,8 @@ class Batch:
 
 def joined(batches: Sequence[Batch]) -> Iterator[Batch]:
     """Join the batches of one partition that follow each other."""
+    if not batches:
+        return
     first, *others = batches
     tp, records = TP(first.topic, first.partition), list(first.records)
     begin, following = first.begin, first.next
@@ -264,6 +266,10 @@ class BatchConsumer(driver.Consumer):
             self._flight.pop(tp, None)
         self._buffered_partitions.difference_update(revoked)  # which stock Faust leaks
         await super().on_partitions_revoked(revoked)
+
+    def expects(self, message: Any) -> bool:
+        """Tell whether a batch is still to be applied here: it was fetched after the last seek."""
+        return any(message is one for one, _ in self._flight.get(message.tp, ()))
 
     def ack(self, message: Any) -> bool:
         """Mark a batch as being in the shards."""

@@ -60,7 +60,7 @@ class Watchdog:
             if time.monotonic() - began > LATE_S:
                 self._moved.clear()  # this process was frozen, not its partitions
             try:
-                await self._look()
+                await self._look(tally.held)
             except (RedisError, OSError) as error:
                 log.warning("store away", error=str(error))
                 self.lack = "the store is away"
@@ -70,7 +70,7 @@ class Watchdog:
                 log.info("progress", events=tally.events, rate=round(rate), rejects=tally.rejects)
                 reported, before = now, tally.events
 
-    async def _look(self) -> None:
+    async def _look(self, held: set[TP]) -> None:
         assigned = self._app.consumer.assignment()
         worker_metrics.partitions.set(len(assigned))
         fences = await self._fences.read(assigned)
@@ -82,7 +82,7 @@ class Watchdog:
             return
         ends = await self._ends(assigned) if assigned else {}
         self.lack = _lack(fences, ends)
-        self._check_motion(fences, ends)
+        self._check_motion({tp: fence for tp, fence in fences.items() if tp not in held}, ends)
 
     async def _ends(self, assigned: set[TP]) -> dict[TP, int]:
         try:

@@ -14,6 +14,7 @@ from models.errors import LikewaveError, StoreError
 from models.events import TOPICS
 from streams import exits, metrics, store, topics, worker_metrics
 from streams.agents import Carrier, Tally, create_app
+from streams.breakers import Breakers
 from streams.dead_letters import DeadLetters
 from streams.feeds import Shards
 from streams.fences import Fences
@@ -42,7 +43,7 @@ async def work(settings: Settings) -> None:
     async with store.opened(settings, name) as feeds, DeadLetters(settings) as dead_letters:
         await store.prepare(feeds, settings)
         shards, fences = Shards(feeds, settings), Fences(feeds, settings, log_ids)
-        carrier = Carrier(settings, shards, fences, dead_letters, Tally())
+        carrier = Carrier(settings, shards, fences, dead_letters, Breakers(feeds), Tally())
         app, lanes = create_app(settings, carrier)
         watchdog = Watchdog(app, fences, shards, feeds, settings)
         async with metrics.served(worker_metrics.REGISTRY, settings, lambda: watchdog.lack):

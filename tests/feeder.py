@@ -35,6 +35,7 @@ class Record:
     timestamp: int
     value: bytes | None
     key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Feeder:

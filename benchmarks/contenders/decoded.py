@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.contenders.meter import Meter, from_command_line
+from models.breaker import Breaker
 from models.columns import rows
 from models.decoding import decode
-from streams.agents import create_app
+from streams.agents import Tally, create_app
 from streams.settings import load
 from streams.transport import check_internals
 
@@ -24,30 +25,29 @@ if TYPE_CHECKING:
     from streams.transport import Batch
 
 
-class FromTheStart:
-    """Stands for the fences: every log is read from its start."""
-
-    async def positions(self, consumer: Any, assigned: set[TP]) -> Mapping[TP, int]:
-        """Give the first offset of every log."""
-        starts: Mapping[TP, int] = await consumer.earliest_offsets(*assigned)
-        return starts
-
-
 @dataclass(frozen=True, slots=True)
 class Decoder:
     """Stands for the carrier: decodes, validates, weighs and lays out, and carries no further."""
 
     settings: Settings
     meter: Meter
-    fences: FromTheStart
+    tally: Tally = field(default_factory=Tally)
+    breaker: Breaker = field(default_factory=Breaker)
 
-    async def carry(self, tp: TP, batch: Batch) -> None:
+    async def positions(self, consumer: Any, assigned: set[TP]) -> Mapping[TP, int]:
+        """Give the first offset of every log."""
+        starts: Mapping[TP, int] = await consumer.earliest_offsets(*assigned)
+        return starts
+
+    async def carry(self, tp: TP, batch: Batch) -> bool:
         """Turn `batch` into rows."""
         self.meter.begin()
         topic = tp.topic.removeprefix(self.settings.topic_prefix)
         decoded = decode(topic, batch.records)
+        self.breaker.trips(decoded)
         rows(topic, decoded.events, decoded.offsets, self.settings.policy)
         self.meter.add(len(batch))
+        return True
 
 
 async def main(meter: Meter) -> None:
@@ -55,7 +55,7 @@ async def main(meter: Meter) -> None:
     check_internals()
     gc.set_threshold(200_000, 20, 100)  # as the worker does
     settings = load()
-    decoder = Decoder(settings, meter, FromTheStart())
+    decoder = Decoder(settings, meter)
     app, _ = create_app(settings, cast("Carrier", decoder))
     await app.start()
     await meter.done.wait()

@@ -1,0 +1,229 @@
+"""The dead letters as an operator finds them: read to the end, marked, taken out of the log.
+
+Kafka neither changes nor deletes a single record. So what became of a letter is said by another
+record behind it (a mark); and to take letters out is to copy what stands before the last of them to
+the end, and then to cut the beginning of the log off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from models.events import DEAD_LETTERS
+from models.letters import (
+    DONE,
+    Identity,
+    Letter,
+    Place,
+    Selection,
+    State,
+    done,
+    mark,
+    marked,
+    names,
+)
+from streams.clock import now_ms
+from streams.kafka import ANSWER_MS, explained
+from streams.stretches import records
+from streams.topics import DEAD_LETTERS_KEPT_MS, DEAD_MESSAGE_BYTES, log_bounds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    from aiokafka import ConsumerRecord
+
+    from streams.settings import Settings
+
+    Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, total
+
+AT_ONCE = 500  # letters sent, and then marked
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """What was taken out of the log: letters that named somebody, and letters that were moved."""
+
+    removed: int
+    moved: int
+    expired: int  # older than letters are kept: not moved, gone
+
+
+class Letters:
+    """The dead-letter topic, open to an operator."""
+
+    def __init__(
+        self, settings: Settings, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer
+    ) -> None:
+        self._settings = settings
+        self._topic = settings.topic(DEAD_LETTERS)
+        self._consumer = consumer
+        self.producer = producer
+
+    async def read(self, selection: Selection, progress: Progress) -> list[Letter]:
+        """Read the letters that are meant, the oldest first; of one record the newest letter.
+
+        A worker that was killed, or a store that is filled again, rejects a record once more. What
+        was said of one of its letters is said of all.
+        """
+        found: dict[Identity, Letter] = {}
+        states: dict[Identity, State] = {}
+        for letter in await self._all(selection, progress):
+            if letter.state is not State.OPEN:
+                states[letter.identity] = letter.state
+            if selection.fits(letter):
+                found.pop(letter.identity, None)
+                found[letter.identity] = letter
+        known = [replace(one, state=states.get(name, State.OPEN)) for name, one in found.items()]
+        return [letter for letter in known if letter.state in selection.states]
+
+    async def _all(self, selection: Selection, progress: Progress) -> list[Letter]:
+        """Read all letters of the partitions that are meant, the oldest first."""
+        letters: list[Letter] = []
+        states: dict[Place, State] = {}
+        async for record in self._records(selection, progress):
+            headers = {
+                name: (text or b"").decode(errors="replace") for name, text in record.headers
+            }
+            place = Place(record.partition, record.offset)
+            if state := done(headers):
+                marks = (Place(place.partition, offset) for offset in marked(record.value))
+                states |= dict.fromkeys(marks, state)
+            else:
+                letters.append(Letter(place, record.timestamp, record.key, record.value, headers))
+        known = [replace(one, state=states.get(one.place, State.OPEN)) for one in letters]
+        return sorted(known, key=lambda letter: (letter.at, letter.place))
+
+    async def mark(self, letters: Sequence[Letter], state: State) -> None:
+        """Note what became of `letters`."""
+        for partition in sorted({letter.place.partition for letter in letters}):
+            offsets = [one.place.offset for one in letters if one.place.partition == partition]
+            await self._append(partition, mark(offsets), headers={DONE: state.value})
+
+    async def drop(self, letters: Sequence[Letter], progress: Progress) -> None:
+        """Mark letters as done with."""
+        for end, some in pieces(letters):
+            await self.mark(some, State.DROPPED)
+            progress("dropping", end, len(letters))
+
+    async def purge(self, user: str, progress: Progress) -> Purge:
+        """Take every letter that names `user` out of the log."""
+        letters = await self._all(Selection(), progress)
+        named = {letter for letter in letters if names(letter, user)}
+        cuts: dict[int, int] = {}
+        for partition, offset in sorted(one.place for one in named):
+            cuts[partition] = offset + 1
+        before = [one for one in letters if one.place.offset < cuts.get(one.place.partition, 0)]
+        others = [one for one in before if one not in named]
+        kept = [one for one in others if one.at > now_ms() - DEAD_LETTERS_KEPT_MS]
+        for end, some in pieces(kept):
+            await self._move(some)
+            progress("moving", end, len(kept))
+        if cuts:
+            await self._cut(cuts)
+        return Purge(len(named), len(kept), len(others) - len(kept))
+
+    async def count(self, user: str, progress: Progress) -> int:
+        """Count the letters that name `user`."""
+        return sum(names(letter, user) for letter in await self._all(Selection(), progress))
+
+    async def _move(self, letters: Sequence[Letter]) -> None:
+        """Write letters to the end of their partitions, with what became of them."""
+        places = await asyncio.gather(
+            *(
+                self._append(one.place.partition, one.value, key=one.key, headers=one.headers)
+                for one in letters
+            )
+        )
+        moved = [replace(one, place=place) for one, place in zip(letters, places, strict=True)]
+        for state in (State.REDRIVEN, State.DROPPED):
+            await self.mark([one for one in moved if one.state is state], state)
+
+    async def _append(
+        self,
+        partition: int,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: dict[str, str],
+    ) -> Place:
+        with explained(self._settings):
+            sent = await self.producer.send_and_wait(
+                self._topic,
+                value=value,
+                key=key,
+                partition=partition,
+                headers=[(name, text.encode()) for name, text in headers.items()],
+            )
+        return Place(sent.partition, sent.offset)
+
+    async def _cut(self, cuts: dict[int, int]) -> None:
+        """Delete what stands before the offsets of `cuts`."""
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self._settings.kafka, request_timeout_ms=ANSWER_MS
+        )
+        with explained(self._settings):
+            await admin.start()
+            try:
+                await admin.delete_records(
+                    {
+                        TopicPartition(self._topic, partition): RecordsToDelete(
+                            before_offset=offset
+                        )
+                        for partition, offset in cuts.items()
+                    }
+                )
+            finally:
+                await admin.close()
+
+    async def _records(
+        self, selection: Selection, progress: Progress
+    ) -> AsyncIterator[ConsumerRecord]:
+        """Read what is in the topic now, in the partitions that the selection needs."""
+        wanted, read = {partition for partition, _ in selection.places}, 0
+        stretches = {
+            TopicPartition(self._topic, number): bounds
+            for (_, number), bounds in (await log_bounds(self._settings, [DEAD_LETTERS])).items()
+            if not wanted or number in wanted
+        }
+        total = sum(end - begin for begin, end in stretches.values())
+        async for some in records(self._settings, self._consumer, stretches):
+            for record in some:
+                yield record
+            read += len(some)
+            progress("reading dead letters", read, total)
+
+
+def pieces(letters: Sequence[Letter]) -> Iterator[tuple[int, Sequence[Letter]]]:
+    """Cut letters into pieces; give how far each reaches, and the piece."""
+    for begin in range(0, len(letters), AT_ONCE):
+        yield min(begin + AT_ONCE, len(letters)), letters[begin : begin + AT_ONCE]
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Letters]:
+    """Open the dead letters; raise BrokerError where Kafka or the topic is missing."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=2 * DEAD_MESSAGE_BYTES,
+    )
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka,
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=DEAD_MESSAGE_BYTES,
+    )
+    try:
+        with explained(settings):
+            await consumer.start()
+            await producer.start()
+        yield Letters(settings, consumer, producer)
+    finally:
+        await producer.stop()
+        await consumer.stop()
