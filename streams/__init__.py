@@ -52,7 +52,11 @@ Held against the definition:
     snapshots     what the store holds at one moment: of users, and of items
     fold          the log up to the fences of a shard, as a view
     audit         what is in the store held against the definition
+    spot_check    an exact audit of a few users, with no more of the log in memory than they need
     lag           how far the feeds are behind the log
+    filling       fills shards from the log, as a worker does, but alone and without a group
+    generations   two generations of shards in one server: one serves, one is filled beside it
+    rebuild       the feeds filled anew beside those that serve, checked, and swapped in
 
 The local stack:
 
@@ -114,5 +118,6 @@ For people:
     showing       the commands that show pages
     judging       the command that judges rankings
     serving       the commands that open the doors
+    upkeep        the command that keeps a store in good order
     cli           the `likewave` command
 """

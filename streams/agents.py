@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import faust
 import structlog
@@ -22,11 +22,11 @@ from models.events import TOPICS
 from streams.transport import BatchSchema, BatchTransport, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from faust.types.tuples import TP
 
-    from streams.dead_letters import DeadLetters
+    from models.decoding import Reject
     from streams.feeds import Shards
     from streams.fences import Fences
     from streams.settings import Settings
@@ -36,6 +36,13 @@ SESSION_S = 6  # a killed worker's partitions are free after this long; the brok
 BATCHES_AHEAD = 2  # of one partition, waiting while others are applied
 
 log = structlog.get_logger()
+
+
+class Takes(Protocol):
+    """What takes the rejects (`streams.dead_letters.DeadLetters` does)."""
+
+    async def send(self, tp: TP, rejects: Sequence[Reject]) -> None:
+        """Deliver `rejects` of partition `tp`."""
 
 
 @dataclass(slots=True)
@@ -55,7 +62,7 @@ class Carrier:
     settings: Settings
     shards: Shards
     fences: Fences
-    dead_letters: DeadLetters
+    dead_letters: Takes
     tally: Tally
 
     async def carry(self, tp: TP, batch: Batch) -> None:

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from models.errors import LikewaveError
-from streams import inspection, judging, logs, operation, publication, serving, showing
+from streams import inspection, judging, logs, operation, publication, serving, showing, upkeep
 from streams.terminal import say
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (operation, publication, inspection, showing, judging, serving):
+for commands in (operation, publication, inspection, showing, judging, serving, upkeep):
     app.add_typer(commands.app)
 
 

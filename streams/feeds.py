@@ -17,7 +17,7 @@ from models.decay import contribution
 from models.errors import GapError, StoreError
 from models.policy import DAY
 from models.routing import route
-from streams.store import SCHEMA, explain
+from streams.store import SCHEMA, explain, mark
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -55,14 +55,26 @@ class Span:
 
 
 class Shards:
-    """All shards of a deployment, as a worker writes to them; `step` is the work of one call."""
+    """All shards of a deployment, as a worker writes to them.
 
-    def __init__(self, store: Store, settings: Settings, *, step: int = STEP) -> None:
+    `step` is the work of one call, `turns` how many may be under way in all of them together;
+    unless given, CALLS_AT_ONCE in each.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        step: int = STEP,
+        turns: asyncio.Semaphore | None = None,
+    ) -> None:
         self._store = store
         self._count = settings.shards
         self._policy = numbers(settings) | {"step": step}
         self._rows = [FEWEST_ROWS] * settings.shards
-        self._turns = [asyncio.Semaphore(CALLS_AT_ONCE) for _ in range(settings.shards)]
+        shards = range(settings.shards)
+        self._turns = [turns or asyncio.Semaphore(CALLS_AT_ONCE) for _ in shards]
 
     async def apply(self, rows: Rows, span: Span, at: int) -> int:
         """Carry a batch into every shard, jobs included; give the work done (signals).
@@ -125,7 +137,9 @@ class Shards:
             except PASSING as error:
                 log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
             except exceptions.ResponseError as error:
-                raise _refusal(shard, error) from error
+                if not str(error).startswith("HOLD"):
+                    raise _refusal(shard, error) from error
+                pause, _ = PATIENCE_S  # a rebuild is about to take its place
             except exceptions.RedisError as error:
                 raise StoreError(f"shard {shard}: {error}") from error
             await asyncio.sleep(pause)
@@ -158,6 +172,7 @@ def numbers(settings: Settings) -> dict[str, Any]:
         for kind in ("like", "share")
     }
     return {
+        "mark": mark(settings),
         "half_life": policy.half_life_ms,
         "trending_half_life": policy.trending_half_life_ms,
         "horizon": policy.horizon_ms,

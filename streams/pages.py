@@ -18,7 +18,7 @@ from models.candidate import JOINED, Candidate, Counters, Viewer
 from models.routing import shard_of
 from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.reader import fence_key, topics_of
-from streams.store import SCHEMA
+from streams.store import SCHEMA, mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ async def draw(
     anything brings them.
     """
     shard = shard_of(user, settings.shards)
-    wanted = request(settings.policy, proofs=proofs, also=also)
+    wanted = request(settings, proofs=proofs, also=also)
     blob: Any = await store.execute_command(  # type: ignore[no-untyped-call]  # redis-py
         "FCALL_RO",
         f"likewave_{SCHEMA}_draw",
@@ -100,10 +100,12 @@ async def draw(
     return drawn(_decoder.decode(blob), settings, user)
 
 
-def request(policy: Policy, *, proofs: int, also: Sequence[str] = ()) -> dict[str, object]:
+def request(settings: Settings, *, proofs: int, also: Sequence[str] = ()) -> dict[str, object]:
     """Say what the shard functions are to draw."""
+    policy = settings.policy
     return {
         **SOURCES,
+        "mark": mark(settings),
         "weights": tastes.weights(policy),
         "taste_half_life": tastes.half_life_ms(policy),
         "likings": tastes.LIKINGS_KEPT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from models.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from models.policy import Policy
     from streams.settings import Settings
 
 CONNECTIONS = 50  # of one client; who finds none free waits for one
@@ -36,8 +38,11 @@ OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may
 Store = Redis
 
 
-def connect(settings: Settings) -> Store:
-    """Make a client of the store; nothing is sent twice, since only `apply` can bear it."""
+def connect(settings: Settings, database: int | None = None) -> Store:
+    """Make a client of the store; nothing is sent twice, since only `apply` can bear it.
+
+    `database` is another one of the same server than its URL names.
+    """
     pool = BlockingConnectionPool.from_url(
         settings.redis,
         max_connections=CONNECTIONS,
@@ -48,13 +53,20 @@ def connect(settings: Settings) -> Store:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
+    if database is not None:
+        pool.connection_kwargs["db"] = database
     return Redis.from_pool(pool)
 
 
+def database_of(store: Store) -> int:
+    """Give the number of the database that a client reads and writes."""
+    return int(store.connection_pool.connection_kwargs.get("db") or 0)
+
+
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Store]:
+async def opened(settings: Settings, database: int | None = None) -> AsyncIterator[Store]:
     """Connect, and turn what the store says into a StoreError that a person understands."""
-    store = connect(settings)
+    store = connect(settings, database)
     try:
         yield store
     except (AuthenticationError, AuthorizationError) as error:
@@ -99,6 +111,11 @@ def explain(error: ResponseError) -> str:
         return "the shard functions are not in this store: start a worker, it loads them"
     if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
         return f"the store refuses these credentials ({error}): mend LIKEWAVE_REDIS"
+    if str(error).startswith("POLICY"):
+        told = str(error).removeprefix("POLICY ")
+        return (
+            f"{told}; they were rebuilt: start this again with the numbers that the store records"
+        )
     return f"the store answers: {error}"
 
 
@@ -157,13 +174,29 @@ def recorded(settings: Settings) -> dict[str, str]:
     }
 
 
+def mark(settings: Settings) -> str:
+    """Name these numbers in a few characters: equal names are equal numbers.
+
+    >>> from streams.settings import Settings
+    >>> mark(Settings(shards=1)) == mark(Settings(shards=2))
+    False
+    """
+    return _mark(settings.policy, settings.shards)
+
+
+@lru_cache
+def _mark(policy: Policy, shards: int) -> str:
+    return _sha1(repr((sorted(asdict(policy).items()), shards)))
+
+
 async def _record_policy(store: Store, settings: Settings, shard: int) -> None:
     key = f"policy:{{{shard}}}"
     if not await store.exists(key):
-        numbers = [part for number in recorded(settings).items() for part in number]
-        await store.hset(key, items=numbers)
+        numbers = recorded(settings) | {"mark": mark(settings)}
+        await store.hset(key, items=[part for number in numbers.items() for part in number])
         return
     await check_policy(store, settings, shard)
+    await store.hset(key, "mark", mark(settings))
 
 
 async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None:
@@ -174,8 +207,18 @@ async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None
         listed = ", ".join(f"{name} {theirs.get(name)} -> {mine[name]}" for name in differing)
         raise StoreError(
             f"shard {shard} was filled under another policy ({listed}): its scores would mix; "
-            "run with the old numbers, or flush the store and let the worker refill it"
+            f"run with its numbers{_variables(theirs, differing)}, or change them with "
+            "`likewave rebuild`"
         )
+
+
+def _variables(theirs: dict[str, str], differing: list[str]) -> str:
+    return f" (LIKEWAVE_SHARDS={theirs['shards']})" if "shards" in differing else ""
+
+
+async def shards_of(store: Store) -> int:
+    """Count the shards that a store was filled with; none, where it is empty."""
+    return int(await store.hget("policy:{0}", "shards") or 0)
 
 
 async def _recorded_policy(store: Store, shard: int) -> dict[str, str]:
