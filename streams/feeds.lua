@@ -97,7 +97,10 @@ local OTHER_NUMBERS = 'POLICY the shard holds feeds of other numbers: '
 -- Why nothing may be read by who knows of `shards` shards, or of the numbers called `mark`; nil
 -- where it may be. Who says neither is not asked.
 local function misread(shards, mark)
-  if not policy then return nil end
+  if not policy then   -- an empty store, or no shard of it; a cluster does not say which
+    local is_filled = (shards or mark) and redis.pcall('EXISTS', 'policy:{0}') == 1
+    return is_filled and OTHER_NUMBERS .. 'this shard is none' or nil
+  end
   if shards and tonumber(shards) ~= policy.shards then
     return OTHER_NUMBERS .. string.format('%d', policy.shards) .. ' shards, not ' .. shards
   end

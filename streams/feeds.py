@@ -57,8 +57,8 @@ class Span:
 class Shards:
     """All shards of a deployment, as a worker writes to them.
 
-    `step` is the work of one call, `turns` how many may be under way in all of them together;
-    unless given, CALLS_AT_ONCE in each.
+    `step` is the work of one call, `most_rows` how many rows are sent in it; `turns` is how many
+    calls may be under way in all shards together, unless given CALLS_AT_ONCE in each.
     """
 
     def __init__(
@@ -67,11 +67,13 @@ class Shards:
         settings: Settings,
         *,
         step: int = STEP,
+        most_rows: int = MOST_ROWS,
         turns: asyncio.Semaphore | None = None,
     ) -> None:
         self._store = store
         self._count = settings.shards
         self._policy = numbers(settings) | {"step": step}
+        self._most_rows = most_rows
         self._rows = [FEWEST_ROWS] * settings.shards
         shards = range(settings.shards)
         self._turns = [turns or asyncio.Semaphore(CALLS_AT_ONCE) for _ in shards]
@@ -108,7 +110,7 @@ class Shards:
     def _pace(self, shard: int, applied: int, *, asked: int) -> None:
         """Ask next for about as many rows as a call got done, and more where it did them all."""
         wanted = 2 * asked if applied == asked else applied + FEWEST_ROWS
-        self._rows[shard] = min(max(wanted, FEWEST_ROWS), MOST_ROWS)
+        self._rows[shard] = min(max(wanted, FEWEST_ROWS), self._most_rows)
 
     def _encode(self, rows: Rows, home: list[int], piece: slice, span: Span, at: int) -> bytes:
         upto = span.next if piece.stop == len(rows) else rows.offset[piece.stop]

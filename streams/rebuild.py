@@ -13,6 +13,7 @@ repeated, so a rebuild that was ended goes on where it was: at the fences of its
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,7 +45,8 @@ SCANNED = 500  # warm users listed at a time
 WOKEN_AT_ONCE = 4  # in one go: a few milliseconds of the store
 PART_OF_HOLD = 0.8  # of the time that workers wait, in which to swap
 POLL_S = 0.005
-TRIES = 30
+REACH_S = 30.0  # for the new generation to come near; then workers have to wait all the same
+TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +180,10 @@ class Rebuild:
         """Let workers wait until the new generation has all that the old one has, and swap."""
         old = await shards_of(self._home)
         for _ in range(TRIES):
-            while await filler.lag() > LONGEST_BATCH:  # noqa: ASYNC110 - a broker says no more
-                await asyncio.sleep(POLL_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REACH_S):
+                    while await filler.lag() > LONGEST_BATCH:  # noqa: ASYNC110 - nobody tells
+                        await asyncio.sleep(POLL_S)
             began = perf_counter()
             await hold(self._home, old)
             while perf_counter() - began < PART_OF_HOLD * HOLD_MS / 1_000:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
+from redis.exceptions import RedisError
 
-from models.errors import SettingsError
+from models.errors import SettingsError, StoreError
 from streams.api import application
+from streams.store import check_policy
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 BACKLOG = 2_048
+WATCH_S = 1.0  # between looks at the numbers that the store was filled with
 LEAVE_S = 2  # for requests in hand, when asked to stop
 LONGEST_SILENCE_MS = 30_000  # of a peer that takes nothing of what it was sent
 LONGEST_HEAD = 1 << 17  # bytes: cursors are long
@@ -62,8 +67,28 @@ async def serve(settings: Settings, signer: Signer | None) -> None:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; what is accepted inherits it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LONGEST_SILENCE_MS)
         log.info("api started", url=settings.api_url)
-        await Leaving(config, app).serve(sockets=[listener])
+        server = Leaving(config, app)
+        watching = asyncio.create_task(_watch(app, settings, server))
+        await server.serve(sockets=[listener])
+        watching.cancel()
+    if watching.done() and not watching.cancelled():
+        watching.result()
     log.info("api stopped")
+
+
+async def _watch(app: FastAPI, settings: Settings, server: Leaving) -> None:
+    """End the server once its store is filled under other numbers than it was told."""
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if not server.started:
+            continue
+        with suppress(RedisError, OSError):
+            try:
+                await check_policy(app.state.store, settings)
+            except StoreError:
+                app.state.screens.stop()
+                server.should_exit = True
+                raise
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -25,7 +25,7 @@ from streams.child import Child
 from streams.local import Broker, Store
 from streams.server import Server, exchange, is_free
 from streams.settings import DATA_DIR, STACK_FILE, load
-from streams.store import address
+from streams.store import address, filled_with, opened
 from streams.supervisor import supervised, together
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
                 f"{options.workers} workers share {settings.partitions} partitions: "
                 "start fewer workers, or set LIKEWAVE_PARTITIONS before the topics exist"
             )
+        settings = await _as_filled(settings)
         await topics.ensure(settings)
         api = Api(settings)
         settings = api.reached_by(settings)
@@ -128,6 +129,16 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
                 with api:
                     async with supervised([*servers, api, *workers], say):
                         yield settings
+
+
+async def _as_filled(settings: Settings) -> Settings:
+    """Take over the numbers that the store was filled with, where nobody chose others."""
+    async with opened(settings) as store:
+        found = await filled_with(store)
+    given = settings.model_fields_set
+    chosen = "policy" in given or settings.policy_file is not None
+    kept = {"shards"} & given | ({"policy"} if chosen else set())
+    return settings.model_copy(update={k: v for k, v in found.items() if k not in kept})
 
 
 def _start_servers(

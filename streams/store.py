@@ -22,11 +22,11 @@ from redis.exceptions import (
 )
 
 from models.errors import StoreError
+from models.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from models.policy import Policy
     from streams.settings import Settings
 
 CONNECTIONS = 50  # of one client; who finds none free waits for one
@@ -219,6 +219,16 @@ def _variables(theirs: dict[str, str], differing: list[str]) -> str:
 async def shards_of(store: Store) -> int:
     """Count the shards that a store was filled with; none, where it is empty."""
     return int(await store.hget("policy:{0}", "shards") or 0)
+
+
+async def filled_with(store: Store) -> dict[str, Any]:
+    """Give the numbers that a store was filled with, as fields of Settings; none, where empty."""
+    found = await _recorded_policy(store, 0)
+    if not found:
+        return {}
+    default: dict[str, Any] = asdict(Policy())
+    numbers = {name: type(value)(found[name]) for name, value in default.items()}
+    return {"shards": int(found["shards"]), "policy": Policy(**numbers)}
 
 
 async def _recorded_policy(store: Store, shard: int) -> dict[str, str]:

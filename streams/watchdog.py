@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from models.errors import BrokerError
 from streams import reader
 from streams.agents import SESSION_S
+from streams.store import check_policy
 
 if TYPE_CHECKING:
     import faust
@@ -63,6 +64,7 @@ class Watchdog:
                 reported, before = now, tally.events
 
     async def _look(self) -> None:
+        await check_policy(self._store, self._settings)
         assigned = self._app.consumer.assignment()
         fences = await self._fences.read(assigned)
         for shard in range(self._settings.shards):
