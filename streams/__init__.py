@@ -53,6 +53,7 @@ Held against the definition:
     fold          the log up to the fences of a shard, as a view
     audit         what is in the store held against the definition
     spot_check    an exact audit of a few users, with no more of the log in memory than they need
+    continuous    the continuous audit: a few users at a time held against the log, again and again
     lag           how far the feeds are behind the log
     filling       fills shards from the log, as a worker does, but alone and without a group
     generations   two generations of shards in one server: one serves, one is filled beside it
@@ -82,6 +83,7 @@ Doors:
     live_feeds    live feeds as front-ends show them, with what is known of their items
     notices       who has a stream open, and whose live feed changed
     screens       the live feeds of all who have a stream open here, read again when they changed
+    readiness     whether the feeds have caught up with the log, as a load balancer has to know
     doors         what an endpoint asks for: who calls, and what it reads from
     health_api    whether the API lives, and whether it can do its work
     feed_api      the doors of the feed: pages, the live feed, explanations

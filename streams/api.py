@@ -36,6 +36,7 @@ from streams.page_policies import LivePolicies
 from streams.pager import Pager
 from streams.publisher import Publisher
 from streams.quotas import Quotas
+from streams.readiness import Readiness
 from streams.screens import Screens
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
     store = stores.connect(settings)
     app.state.store = store
     app.state.quotas = Quotas(store)
+    app.state.readiness = Readiness(store, settings)
     try:
         async with (
             Pager(store, settings, app.state.policies) as app.state.pager,
@@ -108,6 +110,7 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
         ):
             yield
     finally:
+        await app.state.readiness.close()
         await store.aclose()
 
 

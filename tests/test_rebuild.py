@@ -152,7 +152,7 @@ async def expired(settings: Settings) -> None:
 
 
 async def test_a_stack_goes_on_with_more_shards(tmp_path: Path) -> None:
-    """Its workers and API end, and come back with the new numbers; so does a stack that is begun anew."""
+    """Its workers and API end, and come back with the new numbers; so does a stack begun anew."""
     (tmp_path / "events.jsonl").write_bytes(b"\n".join(map(encode, traffic(100, acts=900))))
     with running(tmp_path):
         run(tmp_path, "replay", "events.jsonl")
