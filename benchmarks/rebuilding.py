@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Pages: TypeAlias = dict[str, list[reader.Entry]]
 
 READERS = 200
-PAGES_PER_S = 100
+PAGES_PER_S = 50
 
 
 async def run(lab: Lab) -> Report:
@@ -79,7 +79,7 @@ async def _rebuild(settings: Settings) -> dict[str, dict[str, int]]:
 
 
 async def _read(client: store.Store, right: Pages) -> tuple[list[float], int]:
-    """Read pages at an even rate until cancelled; give the time of each, and how many were wrong."""
+    """Read pages at an even rate until cancelled; give how long each took, and the wrong ones."""
     took_ms: list[float] = []
     wrong, began = 0, time.perf_counter()
     try:

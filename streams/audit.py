@@ -185,9 +185,11 @@ class Inspector:
         self._met: set[str] = set()  # items at home
         self._compared: set[str] = set()
 
-    async def users(self, members: Sequence[str]) -> AsyncIterator[tuple[str, list[Difference]]]:
-        """Give each user with their differences."""
-        for chunk in _batched(members, USERS_AT_ONCE):
+    async def users(
+        self, members: Sequence[str], *, at_once: int = USERS_AT_ONCE
+    ) -> AsyncIterator[tuple[str, list[Difference]]]:
+        """Give each user with their differences, of `at_once` users as of one moment."""
+        for chunk in _batched(members, at_once):
             found = await self._settled(partial(self._takes.users, self._shard, chunk))
             for user, held in found.items():
                 self._meet(item for item, _ in held.feed)

@@ -4,7 +4,7 @@
 
 Every hour the log is read once, which is the whole cost in reading; in memory is what of it
 concerns the users of that hour (`streams/spot_check.py`). In between a check costs what came since,
-and of the store one snapshot for eight users.
+and of the store a snapshot of each user: some milliseconds.
 """
 
 from __future__ import annotations

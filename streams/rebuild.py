@@ -96,16 +96,12 @@ class Rebuild:
         """Do what is left to do; `swapped` is called once the new generation serves."""
         began = perf_counter()
         serves = await self._new.is_replaced()
-        if not serves:
-            await self._new.begin(self._settings)
-            await self._fill()
         async with spot_check.opened(
-            self._settings,
-            users=self._options.users,
-            seed=self._options.seed,
-            progress=self._progress,
+            self._settings, users=self._options.users, seed=self._options.seed
         ) as checking:
             if not serves:
+                await self._new.begin(self._settings)
+                await _together(self._fill(), checking.read())
                 verdict = await self._take_over(checking)
                 serves = verdict.is_equal
             if serves:
@@ -197,6 +193,17 @@ class Rebuild:
             "the log grows faster than it can be read here: try again in a quieter hour; what is "
             "filled stays, or goes by `likewave rebuild --abort`"
         )
+
+
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do things at the same time; an error of one ends all."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _beside(work: Coroutine[Any, Any, T], endless: Coroutine[Any, Any, None]) -> T:

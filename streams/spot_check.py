@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from models.events import Event
     from streams.audit import Takes
-    from streams.history import History, Progress
+    from streams.history import History
     from streams.settings import Settings
 
 EDGES = ("friendships",)
@@ -105,13 +105,17 @@ class SpotCheck:
         self._settings = settings
         self._folds = [Fold(log, settings) for _ in range(settings.shards)]
 
+    async def read(self) -> None:
+        """Read what is in the log now; a check reads what it lacks."""
+        await self._log.read_to_end()
+
     async def check(self, takes: Takes) -> Verdict:
         """Compare what is held of the users now; raise as an audit does."""
         began, verdict = perf_counter(), Verdict()
         users = by_shard(sorted(self._sample.users), self._settings.shards)
         for shard, (members, fold) in enumerate(zip(users, self._folds, strict=True)):
             inspector = Inspector(shard, takes, self._log, self._settings, fold)
-            async for user, found in inspector.users(members):
+            async for user, found in inspector.users(members, at_once=1):
                 if user in self._sample.users:
                     verdict.add_user(found)
         verdict.events, verdict.rejected = self._log.valid, self._log.rejected
@@ -120,10 +124,8 @@ class SpotCheck:
 
 
 @asynccontextmanager
-async def opened(
-    settings: Settings, *, users: int, seed: int, progress: Progress = history.unheard
-) -> AsyncIterator[SpotCheck]:
-    """Choose up to `users` with friendships, and read of the log what concerns them."""
+async def opened(settings: Settings, *, users: int, seed: int) -> AsyncIterator[SpotCheck]:
+    """Choose up to `users` with friendships, and open the log for what concerns them."""
     choice = Choice(users, seed)
     async with history.opened(settings, EDGES, choice.hear) as edges:
         await edges.read_to_end()
@@ -131,5 +133,4 @@ async def opened(
     async with history.opened(settings, EDGES, sample.hear) as edges:
         await edges.read_to_end()
     async with history.opened(settings, keep=sample.keep) as log:
-        await log.read_to_end(progress)
         yield SpotCheck(sample, log, settings)
