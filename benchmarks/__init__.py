@@ -24,6 +24,7 @@ In import order:
     requests    pages over HTTP while likes come in
     clients     acts that the client of producers has acknowledged
     recovery    a worker after SIGKILL
+    rebuilding  the log filled anew beside the feeds that serve
     lives       simulated people who live with the pages of one policy
     spread      how far, evenly and broadly things spread, against friends or popularity alone
     spam        what spam brings about, at most

@@ -29,6 +29,7 @@ from benchmarks import (
     memory,
     popular,
     push,
+    rebuilding,
     recovery,
     requests,
     returning,
@@ -55,6 +56,7 @@ BENCHMARKS = {
     "requests": requests.run,
     "clients": clients.run,
     "recovery": recovery.run,
+    "rebuild": rebuilding.run,
     "spread": spread.run,
     "spam": spam.run,
 }

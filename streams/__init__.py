@@ -58,6 +58,8 @@ Held against the definition:
     snapshots     what the store holds at one moment: of users, and of items
     fold          the log up to the fences of a shard, as a view
     audit         what is in the store held against the definition
+    spot_check    an exact audit of a few users, with no more of the log in memory than they need
+    continuous    the continuous audit: a few users at a time held against the log, again and again
     attendance    who is there to apply events: members of the group, connected workers
     lag           how far the feeds are behind the log
     hot_accounts  who makes the events of a partition
@@ -69,6 +71,9 @@ When something is wrong:
     letters       the dead letters as an operator finds them: read, marked, taken out
     redrive       dead letters sent again to the topics they came from
     erasure       somebody is erased, and what is left of them counted
+    filling       fills shards from the log, as a worker does, but alone and without a group
+    generations   two generations of shards in one server: one serves, one is filled beside it
+    rebuild       the feeds filled anew beside those that serve, checked, and swapped in
 
 The local stack:
 
@@ -103,6 +108,7 @@ Doors:
     live_feeds    live feeds as front-ends show them, with what is known of their items
     notices       who has a stream open, and whose live feed changed
     screens       the live feeds of all who have a stream open here, read again when they changed
+    readiness     whether the feeds have caught up with the log, as a load balancer has to know
     doors         what an endpoint asks for: who calls, and what it reads from
     health_api    whether the API lives, and whether it can do its work
     feed_api      the doors of the feed: pages, the live feed, explanations
@@ -153,5 +159,6 @@ For people:
     letter_choice  which dead letters a command is about
     dlq           the commands about dead letters
     erasing       the command that erases somebody
+    upkeep        the command that keeps a store in good order
     cli           the `likewave` command
 """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import faust
 import structlog
@@ -25,13 +25,12 @@ from streams.kafka import security
 from streams.transport import BatchSchema, BatchTransport, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from faust.types.tuples import TP
 
-    from streams.breakers import Breakers
-    from streams.dead_letters import DeadLetters
-    from streams.feeds import Shards
+    from models.decoding import Decoded, Reject
+    from streams.feeds import Shards, Span
     from streams.fences import Fences
     from streams.settings import Settings
     from streams.transport import Batch
@@ -41,6 +40,26 @@ BATCHES_AHEAD = 2  # of one partition, waiting while others are applied
 LOOK_S = 1.0  # until a held partition is looked at again
 
 log = structlog.get_logger()
+
+
+class Takes(Protocol):
+    """What takes the rejects (`streams.dead_letters.DeadLetters` does)."""
+
+    async def send(self, tp: TP, rejects: Sequence[Reject]) -> None:
+        """Deliver `rejects` of partition `tp`."""
+
+
+class Holds(Protocol):
+    """What holds partitions back (`streams.breakers.Breakers` does)."""
+
+    async def load(self) -> None:
+        """Take up what is held already."""
+
+    async def holds(self, span: Span) -> bool:
+        """Tell whether the partition of `span` is held."""
+
+    async def trips(self, span: Span, decoded: Decoded) -> bool:
+        """Count a batch, and tell whether it is to be held from now on."""
 
 
 @dataclass(slots=True)
@@ -59,8 +78,8 @@ class Carrier:
     settings: Settings
     shards: Shards
     fences: Fences
-    dead_letters: DeadLetters
-    breakers: Breakers
+    dead_letters: Takes
+    breakers: Holds
     tally: Tally
 
     async def positions(self, consumer: Any, assigned: set[TP]) -> Mapping[TP, int]:

@@ -37,6 +37,7 @@ from streams.page_policies import LivePolicies
 from streams.pager import Pager
 from streams.publisher import Publisher
 from streams.quotas import Quotas
+from streams.readiness import Readiness
 from streams.screens import Screens
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
     store = stores.connect(settings)
     app.state.store = store
     app.state.quotas = Quotas(store)
+    app.state.readiness = Readiness(store, settings)
     try:
         async with (
             Pager(store, settings, app.state.policies) as app.state.pager,
@@ -111,6 +113,7 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
             api_metrics.open_streams.set_function(lambda: len(screens))
             yield
     finally:
+        await app.state.readiness.close()
         await store.aclose()
 
 

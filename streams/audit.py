@@ -134,9 +134,9 @@ async def audit(
         await log.read_to_end(progress)
         chance = random.Random(seed)
         chosen = _choose(log.accounts(), users, chance)
-        for shard, members in enumerate(_by_shard(chosen, settings.shards)):
-            inspector = _Inspector(shard, takes, log, settings)
-            async for found in inspector.users(members):
+        for shard, members in enumerate(by_shard(chosen, settings.shards)):
+            inspector = Inspector(shard, takes, log, settings)
+            async for _, found in inspector.users(members):
                 verdict.add_user(found)
                 progress("comparing users", verdict.users, len(chosen))
             async for count, found in inspector.items(chance):
@@ -153,7 +153,8 @@ def _choose(among: Iterable[str], most: int | None, chance: random.Random) -> li
     return chance.sample(everyone, most)
 
 
-def _by_shard(users: Sequence[str], shards: int) -> list[list[str]]:
+def by_shard(users: Sequence[str], shards: int) -> list[list[str]]:
+    """Sort users into lists, one a shard."""
     members: defaultdict[int, list[str]] = defaultdict(list)
     for user in users:
         members[shard_of(user, shards)].append(user)
@@ -164,26 +165,37 @@ def _batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (names[first : first + size] for first in range(0, len(names), size))
 
 
-class _Inspector:
+class Inspector:
     """Compares one shard with the log: its users first, then the items met with them."""
 
-    def __init__(self, shard: int, takes: Takes, log: History, settings: Settings) -> None:
+    def __init__(
+        self,
+        shard: int,
+        takes: Takes,
+        log: History,
+        settings: Settings,
+        fold: Fold | None = None,
+    ) -> None:
+        """Begin with a `fold` of the log, or with none of it."""
         self._shard = shard
         self._takes = takes
         self._log = log
         self._shards = settings.shards
-        self._fold = Fold(log, settings)
+        self._fold = fold or Fold(log, settings)
         self._met: set[str] = set()  # items at home
         self._compared: set[str] = set()
 
-    async def users(self, members: Sequence[str]) -> AsyncIterator[list[Difference]]:
-        """Give the differences of each user."""
-        for chunk in _batched(members, USERS_AT_ONCE):
+    async def users(
+        self, members: Sequence[str], *, at_once: int = USERS_AT_ONCE
+    ) -> AsyncIterator[tuple[str, list[Difference]]]:
+        """Give each user with their differences, of `at_once` users as of one moment."""
+        for chunk in _batched(members, at_once):
             found = await self._settled(partial(self._takes.users, self._shard, chunk))
             for user, held in found.items():
                 self._meet(item for item, _ in held.feed)
                 self._meet(one.item for one in held.candidates)
-                yield examine_user(self._fold.view, user, held, whole_log=self._log.is_whole)
+                view, is_whole = self._fold.view, self._log.is_whole
+                yield user, examine_user(view, user, held, whole_log=is_whole)
 
     async def items(self, chance: random.Random) -> AsyncIterator[tuple[int, list[Difference]]]:
         """Give the differences of some items and lists at a time, with the number of items."""

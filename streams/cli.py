@@ -21,6 +21,7 @@ from streams import (
     publication,
     serving,
     showing,
+    upkeep,
 )
 from streams.terminal import say
 
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(operation, publication, inspection, checking, monitoring),
-    *(showing, judging, serving, erasing),
+    *(showing, judging, serving, upkeep, erasing),
 )
 for commands in COMMANDS:
     app.add_typer(commands.app)

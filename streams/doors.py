@@ -22,6 +22,7 @@ from streams.pager import Pager
 from streams.problems import Kind, ProblemError
 from streams.publisher import Publisher
 from streams.quotas import READS, WRITES, Quotas
+from streams.readiness import Readiness
 from streams.settings import Settings
 from streams.store import Store, check_policy
 
@@ -54,6 +55,11 @@ async def store(request: Request) -> Store:
         await check_policy(state.store, state.settings)
         state.is_policy_checked = True
     return cast("Store", state.store)
+
+
+async def readiness(request: Request) -> Readiness:
+    """Give what knows whether the feeds have caught up."""
+    return cast("Readiness", request.app.state.readiness)
 
 
 async def publisher(request: Request) -> Publisher:
@@ -129,6 +135,7 @@ async def _counted(request: Request, known: Caller) -> Caller:
 Configuration = Annotated[Settings, Depends(settings)]
 Sealing = Annotated[Seal, Depends(seal)]
 Feeds = Annotated[Store, Depends(store)]
+Progressing = Annotated[Readiness, Depends(readiness)]
 Counted = Annotated[Quotas, Depends(quotas)]
 Publishing = Annotated[Publisher, Depends(publisher)]
 Pages = Annotated[Pager, Depends(pager)]

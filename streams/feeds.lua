@@ -5,7 +5,8 @@ The shard functions: what a batch of rows does to one shard, atomically with the
 `{s}` is the hash tag of the shard, `{0}` to `{n-1}`; every key of a call carries it.
 
     feed:{s}:<user>            zset  item -> effective time, ms; at most feed_size entries
-    policy:{s}                 hash  the policy the shard was filled with
+    policy:{s}                 hash  the policy the shard was filled with; mark, a digest of it; hold,
+                                     the server's ms until which no batch is taken (streams/generations.py)
     floor:{s}                  hash  user -> score at or below which the feed may lack entries
     warm:{s}                   zset  user whose feed is kept -> when last active, to the hour
     awake:{s}                  set   the same users, to be intersected with fans
@@ -86,7 +87,25 @@ local function recorded()
   for kind, weight in pairs(weights) do numbers.bonus[kind] = bonus(numbers[weight]) end
   numbers.half_life, numbers.horizon = numbers.half_life_ms, numbers.horizon_ms
   numbers.favor_bonus = bonus(numbers.favor)
+  for k = 1, #found, 2 do
+    if found[k] == 'mark' then numbers.mark = found[k + 1] end
+  end
   return numbers
+end
+
+local OTHER_NUMBERS = 'POLICY the shard holds feeds of other numbers: '
+
+-- Why nothing may be read by who knows of `shards` shards, or of the numbers called `mark`; nil
+-- where it may be. Who says neither is not asked.
+local function misread(shards, mark)
+  if not policy then   -- an empty store, or no shard of it; a cluster does not say which
+    local is_filled = (shards or mark) and redis.pcall('EXISTS', 'policy:{0}') == 1
+    return is_filled and OTHER_NUMBERS .. 'this shard is none' or nil
+  end
+  if shards and tonumber(shards) ~= policy.shards then
+    return OTHER_NUMBERS .. string.format('%d', policy.shards) .. ' shards, not ' .. shards
+  end
+  if mark and mark ~= policy.mark then return OTHER_NUMBERS .. (policy.mark or 'unmarked') end
 end
 
 local function open(fence, numbers, at)
@@ -1240,6 +1259,15 @@ local function refuse(batch, fence)
   end
 end
 
+-- Why no batch made under the numbers called `mark` may be taken; nil where it may be.
+local function miswritten(mark)
+  local found = call('HMGET', 'policy' .. here, 'mark', 'hold')
+  if found[1] ~= mark then return OTHER_NUMBERS .. (found[1] or 'none') end
+  if not found[2] then return nil end
+  local now = call('TIME')
+  if now[1] * 1000 + now[2] / 1000 < tonumber(found[2]) then return 'HOLD the shard changes hands' end
+end
+
 -- A row: kind, who, item, other (of a post: its topics), register (2 * at + off), score (digits),
 -- young (the account), own (this is the home of the item, or of a share's recipient), mine (of who).
 local ROWS = {
@@ -1285,7 +1313,7 @@ local function apply(keys, args)
   local fence, batch = keys[1], cmsgpack.unpack(args[1])
   local time = open(fence, batch.policy, batch.at)
   local value = call('HGET', fence, batch.source)
-  local refusal = refuse(batch, value)
+  local refusal = refuse(batch, value) or miswritten(batch.policy.mark)
   if refusal then return redis.error_reply(refusal) end
 
   local position, at = match(value or '0 - 0', '^(%d+) %S+ (%d+)')
@@ -1307,7 +1335,9 @@ end
 
 -- drain(fence:{s}, policy): go on with the job that a worker left open; 1 while one is open.
 local function go_on(keys, args)
-  open(keys[1], cmsgpack.unpack(args[1]), 0)
+  local numbers = cmsgpack.unpack(args[1])
+  open(keys[1], numbers, 0)
+  if call('HGET', 'policy' .. here, 'mark') ~= numbers.mark then return 0 end
   local done = drain()
   tell()
   return done and 0 or 1
@@ -1521,7 +1551,7 @@ local function entries_of(user, limit, most)
   return entries
 end
 
--- page(fence:{s}, user, limit[, proofs]): the top of a feed, best first, each entry with its newest
+-- page(fence:{s}, user, limit[, proofs[, shards]]): the top of a feed, best first, each entry with its newest
 -- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
 -- whose proofs are all gone (a job is taking it out) is left out, and so is what is by somebody whom
 -- the user cut off, or who cut the user off.
@@ -1531,6 +1561,8 @@ local function page(keys, args)
   if not (user and limit and most and limit >= 0 and most >= 0) then
     return redis.error_reply('ERR give a user, a number of entries and, if you like, one of proofs')
   end
+  local refusal = misread(args[4])
+  if refusal then return redis.error_reply(refusal) end
   return policy and entries_of(user, limit, most) or {}
 end
 
@@ -1718,11 +1750,14 @@ the feed { beyond the window } }.
 Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
 `fresh`; items to look at `also`; `window`, of how many of the feed that may be shown, `threshold`
 accounts having acted on them, all is told (absent: of all); `proofs` of each; of a taste the number of `likings` of each kind,
-`weights` and `taste_half_life` (ms).
+`weights` and `taste_half_life` (ms); the `mark` of the policy that the reader knows of.
 ]]
 local function draw(keys, args)
   open(keys[1], nil, 0)
-  return cmsgpack.pack(drawn(args[1], cmsgpack.unpack(args[2])))
+  local wanted = cmsgpack.unpack(args[2])
+  local refusal = misread(nil, wanted.mark)
+  if refusal then return redis.error_reply(refusal) end
+  return cmsgpack.pack(drawn(args[1], wanted))
 end
 
 -- What an audit compares, as of one moment: the shard's { fence fields and values, open job }, then
@@ -1738,6 +1773,8 @@ end
 local function snapshot(keys, args)
   open(keys[1], nil, 0)
   local wanted, found = cmsgpack.unpack(args[1]), {}
+  local refusal = misread(nil, wanted.mark)
+  if refusal then return redis.error_reply(refusal) end
   for n = 2, #args do
     local user, feed = args[n], {}
     for k, entry in ipairs(policy and feed_of(user) or {}) do feed[k] = { entry[1], entry[2] } end
@@ -1756,6 +1793,8 @@ end
 local function shelf(keys, args)
   open(keys[1], nil, 0)
   local wanted, trends, items, known = cmsgpack.unpack(args[1]), {}, {}, {}
+  local refusal = misread(nil, wanted.mark)
+  if refusal then return redis.error_reply(refusal) end
   local function add(item)
     if known[item] then return end
     known[item] = true
@@ -1777,12 +1816,14 @@ local function shelf(keys, args)
   return cmsgpack.pack({ moment(keys[1]), trends, fresh, items })
 end
 
--- wake(fence:{s}, user): a user came to read. Their feed is made, if they were away, and kept up to
--- date from now on; 1 where it is.
+-- wake(fence:{s}, user[, shards[, at]]): a user came to read, now or `at`. Their feed is made, if they
+-- were away, and kept up to date from now on; 1 where it is.
 local function wake_up(keys, args)
   local time, user = open(keys[1], nil, 0), args[1]
+  local refusal = misread(args[2])
+  if refusal then return redis.error_reply(refusal) end
   if not policy or is_erased(user) then return 0 end
-  wake(user, time)
+  wake(user, tonumber(args[3] or time))
   return is_awake(user) and 1 or 0
 end
 

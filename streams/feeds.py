@@ -18,7 +18,7 @@ from models.errors import GapError, StoreError
 from models.policy import DAY
 from models.routing import route
 from streams import worker_metrics
-from streams.store import SCHEMA, explain
+from streams.store import SCHEMA, explain, mark
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -56,14 +56,28 @@ class Span:
 
 
 class Shards:
-    """All shards of a deployment, as a worker writes to them; `step` is the work of one call."""
+    """All shards of a deployment, as a worker writes to them.
 
-    def __init__(self, store: Store, settings: Settings, *, step: int = STEP) -> None:
+    `step` is the work of one call, `most_rows` how many rows are sent in it; `turns` is how many
+    calls may be under way in all shards together, unless given CALLS_AT_ONCE in each.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        step: int = STEP,
+        most_rows: int = MOST_ROWS,
+        turns: asyncio.Semaphore | None = None,
+    ) -> None:
         self._store = store
         self._count = settings.shards
         self._policy = numbers(settings) | {"step": step}
+        self._most_rows = most_rows
         self._rows = [FEWEST_ROWS] * settings.shards
-        self._turns = [asyncio.Semaphore(CALLS_AT_ONCE) for _ in range(settings.shards)]
+        shards = range(settings.shards)
+        self._turns = [turns or asyncio.Semaphore(CALLS_AT_ONCE) for _ in shards]
 
     async def apply(self, rows: Rows, span: Span, at: int) -> int:
         """Carry a batch into every shard, jobs included; give the work done (signals).
@@ -97,7 +111,7 @@ class Shards:
     def _pace(self, shard: int, applied: int, *, asked: int) -> None:
         """Ask next for about as many rows as a call got done, and more where it did them all."""
         wanted = 2 * asked if applied == asked else applied + FEWEST_ROWS
-        self._rows[shard] = min(max(wanted, FEWEST_ROWS), MOST_ROWS)
+        self._rows[shard] = min(max(wanted, FEWEST_ROWS), self._most_rows)
 
     def _encode(self, rows: Rows, home: list[int], piece: slice, span: Span, at: int) -> bytes:
         upto = span.next if piece.stop == len(rows) else rows.offset[piece.stop]
@@ -128,7 +142,9 @@ class Shards:
                 worker_metrics.store_retries.inc()
                 log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
             except exceptions.ResponseError as error:
-                raise _refusal(shard, error) from error
+                if not str(error).startswith("HOLD"):
+                    raise _refusal(shard, error) from error
+                pause, _ = PATIENCE_S  # a rebuild is about to take its place
             except exceptions.RedisError as error:
                 raise StoreError(f"shard {shard}: {error}") from error
             await asyncio.sleep(pause)
@@ -161,6 +177,7 @@ def numbers(settings: Settings) -> dict[str, Any]:
         for kind in ("like", "share")
     }
     return {
+        "mark": mark(settings),
         "half_life": policy.half_life_ms,
         "trending_half_life": policy.trending_half_life_ms,
         "horizon": policy.horizon_ms,

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from redis.exceptions import ResponseError
 
 from streams import reader
-from streams.doors import Configuration, Feeds
-from streams.problems import Kind, declared, store_away
+from streams.doors import Configuration, Feeds, Progressing
+from streams.problems import AGAIN_S, Kind, ProblemError, declared, store_away
 from streams.store import check_policy, explain
 
 router = APIRouter(tags=["health"])
@@ -27,12 +27,16 @@ async def health() -> Health:
     return Health()
 
 
-@router.get("/ready", responses=declared(Kind.STORE))
-async def ready(settings: Configuration, feeds: Feeds) -> Health:
-    """Tell that feeds can be read: where they cannot, send requests elsewhere."""
+@router.get("/ready", responses=declared(Kind.CATCHING_UP))
+async def ready(settings: Configuration, feeds: Feeds, readiness: Progressing) -> Health:
+    """Tell that feeds can be read, and are not far behind: else send requests elsewhere."""
     await check_policy(feeds, settings)
     try:
         await reader.page(feeds, settings.shards, "ready", limit=1)
     except ResponseError as error:
         raise store_away(explain(error)) from error
+    if behind := await readiness.behind():
+        headers = {"Retry-After": str(AGAIN_S)}
+        detail = f"{behind:,} events are still to come: `likewave lag` says how fast"
+        raise ProblemError(Kind.CATCHING_UP, detail, headers=headers)
     return Health()

@@ -29,10 +29,17 @@ if TYPE_CHECKING:
 
     Fences: TypeAlias = Mapping[tuple[str, int], int]  # (topic, partition) -> next offset
     Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, total
+    Keep: TypeAlias = Callable[[events.Event], bool]
 
 AHEAD_MS = 5 * MINUTE  # by which an event may be later than the broker's timestamp on it
 READ_RECORDS = 10_000  # taken from the consumer at a time
 STALL_MS = 15_000  # without a record, though the log has more
+
+
+def everything(event: events.Event) -> bool:
+    """Keep any event."""
+    del event
+    return True
 
 
 def unheard(stage: str, done: int, total: int) -> None:
@@ -41,37 +48,43 @@ def unheard(stage: str, done: int, total: int) -> None:
 
 @dataclass(slots=True)
 class Partition:
-    """What was read of one partition: `events[k]` came with the record at `offsets[k]`."""
+    """What was kept of one partition: `events[k]` came with the record at `offsets[k]`."""
 
     begin: int  # offset of the log's first record
     position: int  # offset up to which it was read
     events: list[events.Event] = field(default_factory=list)
     offsets: array[int] = field(default_factory=lambda: array("q"))
+    valid: int = 0  # kept or not
     rejected: int = 0
-    latest: int = 0  # the greatest `at` of the events
+    latest: int = 0  # the greatest `at` of valid events
 
-    def extend(self, topic: str, records: Iterable[ConsumerRecord]) -> None:
-        """Judge the next records, and keep the events that are valid."""
+    def extend(self, topic: str, records: Iterable[ConsumerRecord], keep: Keep) -> None:
+        """Judge the next records, and `keep` events that are valid."""
         for record in records:
             event = judge(topic, record)
             if event is None:
                 self.rejected += 1
-            else:
+                continue
+            self.valid += 1
+            self.latest = max(self.latest, event.at)
+            if keep(event):
                 self.events.append(event)
                 self.offsets.append(record.offset)
-                self.latest = max(self.latest, event.at)
 
     def count_before(self, offset: int) -> int:
-        """Count the valid events before `offset`."""
+        """Count the events kept before `offset`."""
         return bisect_left(self.offsets, offset)
 
 
 class History:
     """The whole log, as far as it has been read."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, settings: Settings, starts: Fences) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, settings: Settings, starts: Fences, keep: Keep
+    ) -> None:
         self._consumer = consumer
         self._settings = settings
+        self._keep = keep
         self.partitions = {name: Partition(start, start) for name, start in starts.items()}
 
     @property
@@ -87,7 +100,7 @@ class History:
     @property
     def valid(self) -> int:
         """Count the events."""
-        return sum(len(partition.events) for partition in self.partitions.values())
+        return sum(partition.valid for partition in self.partitions.values())
 
     @property
     def latest(self) -> int:
@@ -151,7 +164,7 @@ class History:
         )
         for name, address in addresses.items():
             partition = self.partitions[name]
-            partition.extend(name[0], taken.get(address, ()))
+            partition.extend(name[0], taken.get(address, ()), self._keep)
             partition.position = await self._consumer.position(address)
         if before == [self.partitions[name].position for name in unread]:
             raise BrokerError(
@@ -185,10 +198,15 @@ def judge(topic: str, record: ConsumerRecord) -> events.Event | None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[History]:
-    """Open the log for reading; raise BrokerError where Kafka or a topic is missing."""
+async def opened(
+    settings: Settings, topics: Sequence[str] = events.TOPICS, keep: Keep = everything
+) -> AsyncIterator[History]:
+    """Open the log of `topics` for reading, to `keep` of it what is asked for.
+
+    Raises BrokerError where Kafka or a topic is missing.
+    """
     bounds = await log_bounds(settings)
-    starts = {name: start for name, (start, _) in bounds.items()}
+    starts = {name: start for name, (start, _) in bounds.items() if name[0] in topics}
     consumer = AIOKafkaConsumer(
         **options(settings),
         isolation_level="read_uncommitted",
@@ -199,6 +217,6 @@ async def opened(settings: Settings) -> AsyncIterator[History]:
         with explained(settings):
             await consumer.start()
         consumer.assign([TopicPartition(settings.topic(topic), number) for topic, number in starts])
-        yield History(consumer, settings, starts)
+        yield History(consumer, settings, starts, keep)
     finally:
         await consumer.stop()

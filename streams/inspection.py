@@ -8,15 +8,19 @@ import typer
 from rich.console import Console, RenderableType
 
 from streams import audit as auditor
-from streams import clock, display, reader, store, tables, wording
+from streams import clock, display, logs, reader, store, tables, wording
+from streams.continuous import Audited, ContinuousAudit, render
+from streams.interrupts import Interrupts
 from streams.known import check_known
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
 from streams.settings import Settings, load
 from streams.snapshots import Snapshots
-from streams.terminal import Json, Stages, ticker, write_json
+from streams.terminal import Json, Stages, ticker, write_json, write_json_line
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
+
+USERS = 20  # of a continuous audit
 
 app = typer.Typer()
 
@@ -86,15 +90,21 @@ def audit(
     users: Annotated[
         int | None, typer.Option(min=1, help="Users to compare, by chance; all if absent.")
     ] = None,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Go on with 20 users, others each hour.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two such checks.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of users.")] = 1,
     json: Json = False,
 ) -> None:
-    """Compare the store with what the log asks for; the exit code is 1 where it differs.
+    """Compare the store with what the log asks for; the exit code is 1 where it differed.
 
     Of users: circle, feed, proofs, and what a page of theirs is made of. Of the
     items met with them: what counts, and the lists of what trends. Exact while
     events flow: the log counts up to the offsets that are in the store.
     """
+    if continuous:
+        raise typer.Exit(asyncio.run(_audit_on(users or USERS, every, json=json)))
     verdict = asyncio.run(_audit(users, seed, quiet=json))
     if json:
         write_json(verdict)
@@ -114,6 +124,26 @@ async def _audit(users: int | None, seed: int, *, quiet: bool) -> auditor.Verdic
                 seed=seed,
                 progress=Stages(show).report,
             )
+
+
+async def _audit_on(users: int, every: float, *, json: bool) -> bool:
+    """Audit until told to stop; tell whether anything ever differed."""
+    settings, differed = load(), False
+
+    def hear(found: Audited) -> None:
+        nonlocal differed
+        differed = found.differences_total > 0
+        if json:
+            write_json_line(found)
+        else:
+            typer.echo(render(found))
+
+    logs.configure()
+    async with store.reading(settings) as feeds:
+        auditing = ContinuousAudit(feeds, settings, users=users, every_s=every, hear=hear)
+        with Interrupts() as interrupts:
+            await auditing.run(interrupts.stop)
+    return differed
 
 
 @app.command(epilog="Example: likewave config --json")

@@ -82,7 +82,7 @@ class LiveFeeds:
         async with self._store.pipeline(transaction=False) as ask:
             for user, limit in limits.items():
                 fence = fence_key(self._shard(user))
-                ask.fcall_ro(f"likewave_{SCHEMA}_page", 1, fence, user, limit, PROOFS)
+                ask.fcall_ro(f"likewave_{SCHEMA}_page", 1, fence, user, limit, PROOFS, self._shards)
             return dict(zip(limits, await ask.execute(), strict=True))
 
     async def _about(self, pages: Mapping[str, Any]) -> dict[tuple[int, str], About]:

@@ -95,5 +95,5 @@ def _rebuild(path: Path, old: Policy, new: Policy) -> str:
     changed = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in differing)
     return (
         f"{path}: {changed}: part of stored scores, so the old numbers stay; to change them is a "
-        "rebuild: stop workers and readers, flush the store, start them with the new file"
+        "rebuild: run `likewave rebuild`, then start workers and readers with the new file"
     )

@@ -18,7 +18,7 @@ from models.candidate import JOINED, Candidate, Counters, Viewer
 from models.routing import shard_of
 from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.reader import fence_key, topics_of
-from streams.store import SCHEMA
+from streams.store import SCHEMA, mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ async def draw(  # noqa: PLR0913 - where from, for whom, and how much of it
     anything brings them.
     """
     shard = shard_of(user, settings.shards)
-    wanted = request(settings.policy, page, proofs=proofs, also=also)
+    wanted = request(settings, page, proofs=proofs, also=also)
     blob: Any = await store.execute_command(  # type: ignore[no-untyped-call]  # redis-py
         "FCALL_RO",
         f"likewave_{SCHEMA}_draw",
@@ -105,13 +105,15 @@ async def draw(  # noqa: PLR0913 - where from, for whom, and how much of it
 
 
 def request(
-    policy: Policy, page: PagePolicy | None = None, *, proofs: int, also: Sequence[str] = ()
+    settings: Settings, page: PagePolicy | None = None, *, proofs: int, also: Sequence[str] = ()
 ) -> dict[str, object]:
     """Say what the shard functions are to draw."""
+    policy = settings.policy
     window = {} if page is None else {"window": page.window, "threshold": page.friends_threshold}
     return {
         **SOURCES,
         **window,
+        "mark": mark(settings),
         "weights": tastes.weights(policy),
         "taste_half_life": tastes.half_life_ms(policy),
         "likings": tastes.LIKINGS_KEPT,

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     TOO_MANY = "too-many-requests"
     BUG = "internal"
     BUSY = "busy"
+    CATCHING_UP = "catching-up"
     STORE = "store-away"
     BROKER = "broker-away"
 
@@ -62,6 +63,7 @@ TITLES: dict[Kind, tuple[int, str]] = {
     Kind.TOO_MANY: (429, "Too many requests"),
     Kind.BUG: (500, "Likewave made a mistake"),
     Kind.BUSY: (503, "This process has all the work it can do"),
+    Kind.CATCHING_UP: (503, "The feeds are catching up with the log"),
     Kind.STORE: (503, "The store of the feeds is away"),
     Kind.BROKER: (503, "Kafka is away"),
 }

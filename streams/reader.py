@@ -57,7 +57,7 @@ async def page(
     store: Store, shards: int, user: str, *, limit: int = 20, proofs: int = 3
 ) -> list[Entry]:
     """Read the top of a user's feed, best first; empty for a user nobody has acted for."""
-    found = await _read(store, "page", shard_of(user, shards), user, limit, proofs)
+    found = await _read(store, "page", shard_of(user, shards), user, limit, proofs, shards)
     return [entry_of(one) for one in found]
 
 
@@ -80,7 +80,7 @@ async def wake(store: Store, shards: int, user: str) -> bool:
     """Keep the feed of `user` up to date from now on; tell whether there is one to keep."""
     shard = shard_of(user, shards)
     name = f"likewave_{SCHEMA}_wake"
-    woken: Any = await store.fcall(name, 1, fence_key(shard), user)
+    woken: Any = await store.fcall(name, 1, fence_key(shard), user, shards)
     return bool(woken)
 
 
@@ -88,7 +88,8 @@ async def wake_all(store: Store, shards: int, users: Iterable[str]) -> None:
     """Keep the feeds of several users up to date from now on."""
     async with store.pipeline(transaction=False) as ask:
         for user in users:
-            ask.fcall(f"likewave_{SCHEMA}_wake", 1, fence_key(shard_of(user, shards)), user)
+            fence = fence_key(shard_of(user, shards))
+            ask.fcall(f"likewave_{SCHEMA}_wake", 1, fence, user, shards)
         await ask.execute()
 
 

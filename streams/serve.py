@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
 import uvloop
+from redis.exceptions import RedisError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from models.errors import StoreError
 from streams import api_metrics, listening, metrics
 from streams.api import application
+from streams.store import check_policy
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from streams.keys import Signer
     from streams.settings import Settings
 
+WATCH_S = 1.0  # between looks at the numbers that the store was filled with
 LEAVE_S = 2  # for requests in hand, when asked to stop
 LONGEST_SILENCE_MS = 30_000  # of a peer that takes nothing of what it was sent
 LONGEST_HEAD = 1 << 17  # bytes: cursors are long
@@ -95,7 +101,27 @@ async def _serve(settings: Settings, signer: Signer | None) -> None:
     with listening.on(settings.api_host, settings.api_port, "api") as listener:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; what is accepted inherits it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LONGEST_SILENCE_MS)
+        server = Leaving(config, app)
         async with metrics.served(api_metrics.REGISTRY, settings):
             log.info("api started", url=settings.api_url)
-            await Leaving(config, app).serve(sockets=[listener])
+            watching = asyncio.create_task(_watch(app, settings, server))
+            await server.serve(sockets=[listener])
+            watching.cancel()
+    if watching.done() and not watching.cancelled():
+        watching.result()
     log.info("api stopped")
+
+
+async def _watch(app: FastAPI, settings: Settings, server: Leaving) -> None:
+    """End the server once its store is filled under other numbers than it was told."""
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if not server.started:
+            continue
+        with suppress(RedisError, OSError):
+            try:
+                await check_policy(app.state.store, settings)
+            except StoreError:
+                app.state.screens.stop()
+                server.should_exit = True
+                raise

@@ -211,6 +211,20 @@ def running_stack() -> dict[str, Any]:
         raise SettingsError(f"{STACK_FILE} is damaged: stop the stack and delete it") from error
 
 
+def tell_stack(settings: Settings) -> None:
+    """Let the stack that runs in this folder go on with the numbers of `settings`, as all do."""
+    try:
+        stack = json.loads(STACK_FILE.read_bytes())
+    except FileNotFoundError:
+        return
+    told = settings.model_dump(mode="json", include={"shards", "policy"})
+    stack["settings"] |= told
+    draft = STACK_FILE.with_suffix(".draft")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(stack, indent=2))
+    draft.replace(STACK_FILE)
+
+
 def load(**overrides: Any) -> Settings:
     """Build the settings of this process; raise SettingsError naming the variable to mend."""
     settings = read(**overrides)

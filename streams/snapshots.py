@@ -17,7 +17,7 @@ from models.trends import FRESH, LISTED
 from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.pages import Reply, drawn, request
 from streams.reader import fence_key, topics_of
-from streams.store import SCHEMA
+from streams.store import SCHEMA, mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ class Snapshots:
     async def users(self, shard: int, users: Sequence[str]) -> tuple[Moment, dict[str, Holding]]:
         """Read what is held of `users`, all at home in `shard`."""
         shown = {"page": SHOWN, "page_proofs": SHOWN_PROOFS}
-        wanted = {**request(self._settings.policy, proofs=PROOFS), **shown}
+        wanted = {**request(self._settings, proofs=PROOFS), **shown}
         reply = _users.decode(await self._call("snapshot", shard, wanted, users))
         held = zip(users, reply.users, strict=True)
         return _moment(reply.moment), {user: self._holding(user, one) for user, one in held}
@@ -92,7 +92,8 @@ class Snapshots:
         self, shard: int, items: Sequence[str], topics: Sequence[str]
     ) -> tuple[Moment, Shelf]:
         """Read what is held of `items`, and what trends in `shard`, in all and in `topics`."""
-        wanted = {"trending": LISTED, "fresh": FRESH, "topics": topics}
+        lists = {"trending": LISTED, "fresh": FRESH, "topics": topics}
+        wanted = {**lists, "mark": mark(self._settings)}
         reply = _shelf.decode(await self._call("shelf", shard, wanted, items))
         trends = {
             topic: [(item, float(score)) for item, score in _pairs(flat)]

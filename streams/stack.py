@@ -26,7 +26,7 @@ from streams.child import Child
 from streams.local import Broker, Store
 from streams.server import HOST, Server, exchange, free_port, is_free
 from streams.settings import DATA_DIR, PREFIX, SECRETS, STACK_FILE, Security, load
-from streams.store import address
+from streams.store import address, filled_with, opened
 from streams.supervisor import supervised, together
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
                 f"{options.workers} workers share {settings.partitions} partitions: "
                 "start fewer workers, or set LIKEWAVE_PARTITIONS before the topics exist"
             )
+        settings = await _as_filled(settings)
         await topics.ensure(settings)
         api = Api(settings)
         settings = Monitor.reached_by(api.reached_by(settings))
@@ -159,6 +160,16 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
                 with api:
                     async with supervised([*servers, api, *workers, monitor], say):
                         yield settings
+
+
+async def _as_filled(settings: Settings) -> Settings:
+    """Take over the numbers that the store was filled with, where nobody chose others."""
+    async with opened(settings) as store:
+        found = await filled_with(store)
+    given = settings.model_fields_set
+    chosen = "policy" in given or settings.policy_file is not None
+    kept = {"shards"} & given | ({"policy"} if chosen else set())
+    return settings.model_copy(update={k: v for k, v in found.items() if k not in kept})
 
 
 def _start_servers(

@@ -6,6 +6,7 @@ import hashlib
 import re
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from redis.exceptions import (
 )
 
 from models.errors import StoreError
+from models.policy import Policy
 from streams import secrecy
 
 if TYPE_CHECKING:
@@ -45,8 +47,11 @@ def worker_name(settings: Settings) -> str:
     return f"likewave-worker:{settings.group}"
 
 
-def connect(settings: Settings, name: str | None = None) -> Store:
-    """Make a client of the store; nothing is sent twice, since only `apply` can bear it."""
+def connect(settings: Settings, name: str | None = None, *, database: int | None = None) -> Store:
+    """Make a client of the store; nothing is sent twice, since only `apply` can bear it.
+
+    `name` is that of its connections, `database` another one of the same server than its URL names.
+    """
     pool = BlockingConnectionPool.from_url(
         settings.redis,
         max_connections=CONNECTIONS,
@@ -59,6 +64,8 @@ def connect(settings: Settings, name: str | None = None) -> Store:
         **_encryption(settings),
         client_name=name,
     )
+    if database is not None:
+        pool.connection_kwargs["db"] = database
     return Redis.from_pool(pool)
 
 
@@ -75,10 +82,17 @@ def _encryption(settings: Settings) -> dict[str, Any]:
     return {name: str(path) for name, path in files.items() if path is not None}
 
 
+def database_of(store: Store) -> int:
+    """Give the number of the database that a client reads and writes."""
+    return int(store.connection_pool.connection_kwargs.get("db") or 0)
+
+
 @asynccontextmanager
-async def opened(settings: Settings, name: str | None = None) -> AsyncIterator[Store]:
+async def opened(
+    settings: Settings, name: str | None = None, *, database: int | None = None
+) -> AsyncIterator[Store]:
     """Connect, and turn what the store says into a StoreError that a person understands."""
-    store = connect(settings, name)
+    store = connect(settings, name, database=database)
     try:
         yield store
     except (AuthenticationError, AuthorizationError) as error:
@@ -125,6 +139,11 @@ def explain(error: ResponseError) -> str:
         return "the shard functions are not in this store: start a worker, it loads them"
     if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
         return f"the store refuses these credentials ({error}): mend LIKEWAVE_REDIS"
+    if str(error).startswith("POLICY"):
+        told = str(error).removeprefix("POLICY ")
+        return (
+            f"{told}; they were rebuilt: start this again with the numbers that the store records"
+        )
     return f"the store answers: {error}"
 
 
@@ -223,13 +242,29 @@ def recorded(settings: Settings) -> dict[str, str]:
     }
 
 
+def mark(settings: Settings) -> str:
+    """Name these numbers in a few characters: equal names are equal numbers.
+
+    >>> from streams.settings import Settings
+    >>> mark(Settings(shards=1)) == mark(Settings(shards=2))
+    False
+    """
+    return _mark(settings.policy, settings.shards)
+
+
+@lru_cache
+def _mark(policy: Policy, shards: int) -> str:
+    return _sha1(repr((sorted(asdict(policy).items()), shards)))
+
+
 async def _record_policy(store: Store, settings: Settings, shard: int) -> None:
     key = f"policy:{{{shard}}}"
     if not await store.exists(key):
-        numbers = [part for number in recorded(settings).items() for part in number]
-        await store.hset(key, items=numbers)
+        numbers = recorded(settings) | {"mark": mark(settings)}
+        await store.hset(key, items=[part for number in numbers.items() for part in number])
         return
     await check_policy(store, settings, shard)
+    await store.hset(key, "mark", mark(settings))
 
 
 async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None:
@@ -240,8 +275,28 @@ async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None
         listed = ", ".join(f"{name} {theirs.get(name)} -> {mine[name]}" for name in differing)
         raise StoreError(
             f"shard {shard} was filled under another policy ({listed}): its scores would mix; "
-            "run with the old numbers, or flush the store and let the worker refill it"
+            f"run with its numbers{_variables(theirs, differing)}, or change them with "
+            "`likewave rebuild`"
         )
+
+
+def _variables(theirs: dict[str, str], differing: list[str]) -> str:
+    return f" (LIKEWAVE_SHARDS={theirs['shards']})" if "shards" in differing else ""
+
+
+async def shards_of(store: Store) -> int:
+    """Count the shards that a store was filled with; none, where it is empty."""
+    return int(await store.hget("policy:{0}", "shards") or 0)
+
+
+async def filled_with(store: Store) -> dict[str, Any]:
+    """Give the numbers that a store was filled with, as fields of Settings; none, where empty."""
+    found = await _recorded_policy(store, 0)
+    if not found:
+        return {}
+    default: dict[str, Any] = asdict(Policy())
+    numbers = {name: type(value)(found[name]) for name, value in default.items()}
+    return {"shards": int(found["shards"]), "policy": Policy(**numbers)}
 
 
 async def _recorded_policy(store: Store, shard: int) -> dict[str, str]:

@@ -160,6 +160,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             return await _drain(fetcher, active_partitions, timeout or 0)
 
 
+async def stretches(
+    consumer: AIOKafkaConsumer, partitions: set[TP], patience_s: float
+) -> dict[TP, Batch]:
+    """Fetch the next stretch of some of the partitions assigned to a consumer without a group."""
+    fetcher = consumer._fetcher  # noqa: SLF001
+    with fetcher._subscriptions.fetch_context():  # noqa: SLF001
+        fetched = await _drain(fetcher, partitions, patience_s)
+    return {tp: batch for tp, (batch,) in fetched.items()}
+
+
 async def _drain(fetcher: Fetcher, active: set[TP], patience_s: float) -> dict[TP, list[Batch]]:
     """Take what is fetched, as `Fetcher.fetched_records` does; wait for more where nothing is."""
     deadline = time.monotonic() + patience_s

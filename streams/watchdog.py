@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from models.errors import StuckError
 from streams import reader, worker_metrics
 from streams.agents import SESSION_S
+from streams.store import check_policy
 from streams.transport import LONGEST_BATCH
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Watchdog:
                 reported, before = now, tally.events
 
     async def _look(self, held: set[TP]) -> None:
+        await check_policy(self._store, self._settings)
         assigned = self._app.consumer.assignment()
         worker_metrics.partitions.set(len(assigned))
         fences = await self._fences.read(assigned)

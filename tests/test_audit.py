@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -13,14 +15,18 @@ from models.difference import Difference
 from models.errors import BrokerError, StoreError
 from models.events import Befriend, Erase, Hide, Like, Post, Takedown
 from streams import audit as module
-from streams import topics
+from streams import store, topics
 from streams.audit import Verdict, audit, render
+from streams.continuous import Audited, ContinuousAudit
 from streams.history import AHEAD_MS, judge
 from streams.producer import Producer, Record
+from streams.spot_check import Choice, Sample
+from tests.crew import crew
 from tests.replica import NOON, SEED, Replica, traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from models.holding import Holding
     from models.view import View
@@ -55,6 +61,12 @@ async def found(settings: Settings, takes: module.Takes, users: int | None = Non
     """Audit, without the time it took."""
     verdict = await audit(settings, takes, users=users, seed=SEED)
     return dataclasses.replace(verdict, seconds=0)
+
+
+async def publish(settings: Settings, history: list[events.Event]) -> None:
+    """Put a history on the log."""
+    async with Producer(settings) as producer:
+        await producer.publish(history)
 
 
 def feeds_that_differ(verdict: Verdict) -> set[tuple[str, str, str, str]]:
@@ -350,3 +362,66 @@ def test_a_verdict_is_a_line_and_one_for_each_difference() -> None:
         "feed": 1,
         "trending": 1,
     }
+
+
+async def test_a_continuous_audit_finds_what_is_corrupted(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Each check is of what is there then; what differs is counted, told, and left in the store."""
+    stop, heard = asyncio.Event(), []
+    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+        await publish(settings, traffic(people=40, acts=300))
+        await team.caught_up()
+
+        async def corrupt(found: Audited) -> None:
+            heard.append(found)
+            if len(heard) == 1:
+                await publish(settings, traffic(people=40, acts=100, start=400))
+            elif len(heard) == 3:
+                await feeds.zadd("feed:{0}:u1", {"ghost": NOON})
+            elif len(heard) == 4:
+                stop.set()
+
+        doing: list[asyncio.Task[None]] = []
+        auditing = ContinuousAudit(
+            feeds,
+            settings,
+            users=40,
+            every_s=0.5,
+            hear=lambda found: doing.append(asyncio.create_task(corrupt(found))),
+        )
+        await asyncio.wait_for(auditing.run(stop), 60)
+        await asyncio.gather(*doing)
+        left = json.loads(await feeds.get("audited") or "")
+
+    assert [one.differing for one in heard] == [0, 0, 0, 1]
+    assert all(one.users > 30 for one in heard)
+    assert left["users_total"] == sum(one.users for one in heard)
+    assert {(one["who"], one["what"]) for one in left["differences"]} >= {("u1", "ghost")}
+
+
+def test_a_sample_needs_what_reaches_its_users_and_no_more() -> None:
+    """Acts of strangers are let go; whom a stranger comes to reach is judged no more."""
+    sample = Sample(["ann"])
+    sample.hear(Befriend(user="bob", friend="ann", at=NOON))
+
+    assert sample.keep(Like(user="bob", item="a", at=NOON))
+    assert not sample.keep(Like(user="eve", item="a", at=NOON))
+    assert sample.keep(Post(user="eve", item="a", at=NOON))
+    assert sample.keep(Befriend(user="bob", friend="cat", at=NOON))
+    assert sample.users == {"ann"}
+    assert sample.keep(events.Follow(user="ann", friend="eve", at=NOON))
+    assert sample.users == set()
+
+
+def test_a_choice_does_not_hang_on_the_order() -> None:
+    """The same seed chooses the same users from the same friendships, another one others."""
+    history = [Befriend(user=f"u{n}", friend=f"u{n + 1}", at=NOON) for n in range(100)]
+
+    def chosen(seed: int, heard: list[Befriend]) -> list[str]:
+        choice = Choice(5, seed)
+        assert not any(map(choice.hear, heard))
+        return choice.users
+
+    assert chosen(1, history) == chosen(1, history[::-1])
+    assert len({tuple(chosen(seed, history)) for seed in range(5)}) == 5

@@ -1,0 +1,130 @@
+"""The continuous audit: a few users at a time held against the log, again and again.
+
+    audited    string  JSON: what the last check found, and how much was checked and found in all
+
+Every hour the log is read once, which is the whole cost in reading; in memory is what of it
+concerns the users of that hour (`streams/spot_check.py`). In between a check costs what came since,
+and of the store a snapshot of each user: some milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+from models.errors import LikewaveError
+from models.policy import HOUR
+from streams import spot_check
+from streams.clock import now_ms
+from streams.snapshots import Snapshots
+from streams.store import check_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.difference import Difference
+    from streams.audit import Verdict
+    from streams.settings import Settings
+    from streams.spot_check import SpotCheck
+    from streams.store import Store
+
+REPORT = "audited"
+AGAIN_S = 5.0  # after the log or the store could not be read
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What the last check found, and in all since the start: fit for counters and a gauge."""
+
+    at: int  # Unix ms
+    users: int
+    differing: int
+    differences: list[Difference]  # the first few
+    users_total: int
+    differences_total: int
+
+
+def render(found: Audited) -> str:
+    """Say it for a person: one line, and one for each difference shown.
+
+    >>> render(Audited(0, 20, 0, [], 1_200, 0))
+    'audit: 20 users, 0 differing; since the start 1,200 users, 0 differences'
+    """
+    summary = (
+        f"audit: {found.users:,} users, {found.differing:,} differing; since the start "
+        f"{found.users_total:,} users, {found.differences_total:,} differences"
+    )
+    return "\n  ".join([summary, *map(str, found.differences)])
+
+
+class ContinuousAudit:
+    """Checks `users` every `every_s`, others each hour; `hear` is told of every check."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        users: int,
+        every_s: float,
+        hear: Callable[[Audited], None],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._users = users
+        self._every_s = every_s
+        self._hear = hear
+        self._users_total = 0
+        self._differences_total = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Check until `stop`; raise StoreError once the store is filled under other numbers."""
+        while not stop.is_set():
+            try:
+                await self._check_for_an_hour(stop)
+            except (LikewaveError, RedisError, OSError) as error:
+                with suppress(RedisError, OSError):
+                    await check_policy(self._store, self._settings)
+                log.warning("audit begins anew", error=str(error), again_in_s=AGAIN_S)
+                await _pause(stop, AGAIN_S)
+
+    async def _check_for_an_hour(self, stop: asyncio.Event) -> None:
+        hour = now_ms() // HOUR
+        async with spot_check.opened(self._settings, users=self._users, seed=hour) as checking:
+            while not stop.is_set() and now_ms() // HOUR == hour:
+                await self._check(checking)
+                await _pause(stop, self._every_s)
+
+    async def _check(self, checking: SpotCheck) -> None:
+        verdict = await checking.check(Snapshots(self._store, self._settings))
+        audited = self._count(verdict)
+        await self._store.set(REPORT, msgspec.json.encode(audited))
+        if not verdict.is_equal:
+            found = [str(one) for one in verdict.differences]
+            log.error("feeds differ from the log", users=verdict.differing, first=found[0])
+        self._hear(audited)
+
+    def _count(self, verdict: Verdict) -> Audited:
+        self._users_total += verdict.users
+        self._differences_total += sum(verdict.aspects.values())
+        return Audited(
+            now_ms(),
+            verdict.users,
+            verdict.differing,
+            verdict.differences,
+            self._users_total,
+            self._differences_total,
+        )
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,0 +1,250 @@
+"""Two generations of shards in one server: the one that serves, and one that is filled beside it.
+
+A generation is a database. Its keys have the names of any other, so that nobody who reads has to
+know: the store changes the numbers of two databases in one command (`SWAPDB`), and whoever is
+connected to the one reads the other from then on.
+
+The spare database is marked for as long as a rebuild is not over:
+
+    likewave:rebuild          hash  state (filling; replaced: it holds what served before), mark,
+                                    shards, begun
+    likewave:rebuild:lease    string  who works on it, for LEASE_MS at a time
+
+What the log does not say is carried over in the very call that swaps: counted pages (`exposures`),
+what operators are told and have said (`breaker`, exits, the reports of monitor and audit) and, where
+the number of shards stays, leases of open streams (`connected`). Quotas and tickets of the API live
+for seconds, and are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from models.errors import StoreError
+from streams import store as stores
+from streams.clock import now_ms
+from streams.store import database_of, mark, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streams.settings import Settings
+    from streams.store import Store
+
+MARKER = "likewave:rebuild"
+LEASE = "likewave:rebuild:lease"
+LEASE_MS = 6_000
+RENEW_S = 2.0
+HOLD_MS = 2_000  # for which workers wait at most
+
+RENEW = """
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] then return end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+"""
+
+# Until when (ms of the server) no worker may write to a shard that has feeds; 0 is no time.
+HOLD = """
+local now, policy = redis.call('TIME'), KEYS[1]
+if redis.call('EXISTS', policy) == 0 then return end
+if ARGV[1] == '0' then return redis.call('HDEL', policy, 'hold') end
+redis.call('HSET', policy, 'hold', string.format('%d', now[1] * 1000 + now[2] / 1000 + ARGV[1]))
+"""
+
+# home, spare, token, old shards, new shards: swap, where the new generation has all that the old
+# one has. A worker may hold rows beyond the least fence for applied: the greatest is what counts.
+SWAP = """
+local home, spare, token, old, new = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local call = redis.call
+
+local function fences(database, shards, choose)
+  local found, count = {}, {}
+  call('SELECT', database)
+  for shard = 0, shards - 1 do
+    local fence = call('HGETALL', 'fence:{' .. shard .. '}')
+    for k = 1, #fence, 2 do
+      local position, log = string.match(fence[k + 1], '^(%d+) (%S+)')
+      if log then
+        local source = fence[k] .. ' ' .. log
+        found[source] = choose(found[source] or tonumber(position), tonumber(position))
+        count[source] = (count[source] or 0) + 1
+      end
+    end
+  end
+  return found, count
+end
+
+local function topic_of(source) return string.match(source, '^%S+') end
+
+call('SELECT', spare)
+if call('GET', KEYS[2]) ~= token then return 'LOST' end
+for shard = 0, new - 1 do
+  if call('EXISTS', 'job:{' .. shard .. '}') == 1 then return 'BUSY' end
+end
+local ahead, count = fences(spare, new, math.min)
+local logs = {}
+for source in pairs(ahead) do logs[topic_of(source)] = source end
+for source, position in pairs((fences(home, old, math.max))) do
+  local same = logs[topic_of(source)]
+  local is_other_log = same and same ~= source
+  local has_all = count[source] == new and ahead[source] >= position
+  if not is_other_log and not has_all then return 'BEHIND' end
+end
+
+call('SELECT', home)
+local exposures = {}
+for _, key in ipairs({ 'breaker:{0}', 'likewave:exits', 'monitor', 'audited' }) do
+  if call('EXISTS', key) == 1 then call('COPY', key, key, 'DB', spare, 'REPLACE') end
+end
+for shard = 0, old - 1 do
+  local key, tag = 'connected:{' .. shard .. '}', '{' .. shard .. '}'
+  if old == new and call('EXISTS', key) == 1 then call('COPY', key, key, 'DB', spare, 'REPLACE') end
+  local pages = call('HGETALL', 'exposures:' .. tag)
+  for k = 1, #pages, 2 do exposures[pages[k]] = (exposures[pages[k]] or 0) + pages[k + 1] end
+end
+call('SELECT', spare)
+for group, pages in pairs(exposures) do call('HSET', 'exposures:{0}', group, pages) end
+local marker = call('HGETALL', KEYS[1])
+call('DEL', KEYS[1], KEYS[2])
+call('SWAPDB', home, spare)
+call('SELECT', spare)
+call('HSET', KEYS[1], unpack(marker))
+call('HSET', KEYS[1], 'state', 'replaced')
+call('SET', KEYS[2], token, 'PX', ARGV[6])
+return 'OK'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The generation in the spare database, as long as this process has the lease."""
+
+    store: Store
+    token: str
+
+    @property
+    def database(self) -> int:
+        """The number of the spare database."""
+        return database_of(self.store)
+
+    async def is_replaced(self) -> bool:
+        """Tell whether it is what served before."""
+        state: Any = await self.store.hget(MARKER, "state")
+        return bool(state == "replaced")
+
+    async def begin(self, settings: Settings) -> None:
+        """Mark the database as ours, under the numbers of `settings`; or go on under the same."""
+        marker: Any = await self.store.hgetall(MARKER)
+        if not marker:
+            numbers = {"mark": mark(settings), "shards": str(settings.shards)}
+            marker = {"state": "filling", "begun": str(now_ms()), **numbers}
+            await self.store.hset(MARKER, items=[part for one in marker.items() for part in one])
+        if marker["mark"] != mark(settings):
+            raise StoreError(
+                f"database {self.database} holds an unfinished rebuild to {marker['shards']} "
+                "shards or other numbers: go on with those, or drop it by `likewave rebuild "
+                "--abort`"
+            )
+        await stores.prepare(self.store, settings)
+
+    async def swap(self, home: Store, old_shards: int, new_shards: int) -> bool:
+        """Let the generation serve; do nothing where it lacks something, and tell which."""
+        arguments = (database_of(home), self.database, self.token, old_shards, new_shards, LEASE_MS)
+        answer: Any = await home.eval(SWAP, 2, MARKER, LEASE, *map(str, arguments))
+        if answer == "LOST":
+            raise StoreError("another rebuild has taken over: let it come to its end")
+        return bool(answer == "OK")
+
+    async def drop(self) -> None:
+        """Empty the database."""
+        await self.store.flushdb(asynchronous=True)
+
+
+async def hold(home: Store, shards: int, *, ms: int = HOLD_MS) -> None:
+    """Let workers wait for at most `ms`; 0 lets them go on."""
+    for shard in range(shards):
+        await home.eval(HOLD, 1, f"policy:{{{shard}}}", str(ms))
+
+
+async def find(settings: Settings, home: Store) -> int | None:
+    """Find the database of an unfinished rebuild."""
+    for database in await _used(home):
+        if database != database_of(home):
+            async with opened(settings, database=database) as other:
+                if await other.exists(MARKER):
+                    return database
+    return None
+
+
+async def choose(settings: Settings, home: Store, wanted: int | None) -> int:
+    """Choose a database: `wanted`, that of an unfinished rebuild, or the highest empty one."""
+    await _check_databases(home)
+    begun, used = await find(settings, home), await _used(home)
+    if wanted is None and begun is not None:
+        return begun
+    if begun is not None and begun != wanted:
+        raise StoreError(f"database {begun} holds an unfinished rebuild: go on there, or --abort")
+    if wanted is not None and wanted == database_of(home):
+        raise StoreError(f"database {wanted} is the one that serves: choose another")
+    if wanted is not None and wanted in used and begun is None:
+        raise StoreError(f"database {wanted} holds other data: choose an empty one")
+    if wanted is not None:
+        return wanted
+    empty = set(range(await _databases(home))) - {*used, database_of(home)}
+    if not empty:
+        raise StoreError("no database of the server is empty: raise `databases` in its settings")
+    return max(empty)
+
+
+async def _used(home: Store) -> list[int]:
+    info: Any = await home.info("keyspace")
+    return [int(name.removeprefix("db")) for name in info]
+
+
+async def _databases(home: Store) -> int:
+    found: Any = await home.config_get("databases")
+    return int(found.get("databases", 16))
+
+
+async def _check_databases(home: Store) -> None:
+    info: Any = await home.info("cluster")
+    if info.get("cluster_enabled") or await _databases(home) == 1:
+        raise StoreError(
+            "a rebuild needs a second database of the same server, which this one does not have "
+            "(Redis Cluster, or `databases 1`): fill another server by workers with a group of "
+            "its own, and let LIKEWAVE_REDIS point there"
+        )
+
+
+@asynccontextmanager
+async def claimed(store: Store) -> AsyncIterator[Generation]:
+    """Hold the lease on a spare database; raise StoreError where another process does."""
+    token = secrets.token_hex(8)
+    if not await store.set(LEASE, token, nx=True, px=LEASE_MS):
+        left: Any = await store.pttl(LEASE)
+        raise StoreError(
+            f"a rebuild is at work in database {database_of(store)}: let it end; if it was killed, "
+            f"try again in {max(1, round(left / 1_000))} s"
+        )
+    renewing = asyncio.create_task(_renew(store, token))
+    try:
+        yield Generation(store, token)
+    finally:
+        renewing.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await renewing
+        if await store.get(LEASE) == token:
+            await store.delete(LEASE)
+
+
+async def _renew(store: Store, token: str) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        with suppress(RedisError, OSError):
+            await store.eval(RENEW, 1, LEASE, token, str(LEASE_MS))

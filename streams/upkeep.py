@@ -1,0 +1,87 @@
+"""The command that keeps a store in good order: rebuild."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from streams.audit import render
+from streams.policy_file import read_policies
+from streams.rebuild import Options, Rebuilt, abort, rebuild
+from streams.settings import Settings, load, tell_stack
+from streams.terminal import Json, Stages, say, ticker, write_json
+
+app = typer.Typer()
+
+
+@app.command("rebuild", epilog="Example: likewave rebuild --shards 4")
+def rebuild_(  # noqa: PLR0913 - each is an option
+    *,
+    shards: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Shards from now on; as before if absent.")
+    ] = None,
+    users: Annotated[int, typer.Option(min=1, help="Users to check against the log.")] = 200,
+    database: Annotated[
+        int | None, typer.Option(min=0, help="To fill; the highest empty one if absent.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="However little memory is left.")] = False,
+    give_up: Annotated[
+        bool, typer.Option("--abort", help="Drop what an unfinished rebuild has filled.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Fill the feeds anew from the log while the old ones serve, check them, and swap.
+
+    With another number of shards, or another policy, workers and readers end and
+    must be started with it; those of a local stack do so by themselves. What is
+    interrupted goes on when it is run again. The exit code is 1 where a feed is
+    not as the log asks; then nothing is dropped.
+    """
+    settings = _settings(shards)
+    if give_up:
+        _abort(settings, json=json)
+        return
+    options = Options(database=database, users=users, force=force)
+    with ticker(quiet=json) as show:
+        done = asyncio.run(
+            rebuild(
+                settings,
+                options,
+                progress=Stages(show).report,
+                swapped=lambda: tell_stack(settings),
+            )
+        )
+    if json:
+        write_json(done)
+    else:
+        typer.echo(_told(done))
+    raise typer.Exit(not done.verdict.is_equal)
+
+
+def _settings(shards: int | None) -> Settings:
+    """Load settings with the numbers that the policy file has now, whatever a stack runs with."""
+    settings = load(shards=shards)
+    path = settings.policy_file
+    return settings.model_copy(update={"policy": read_policies(path).feeds}) if path else settings
+
+
+def _abort(settings: Settings, *, json: bool) -> None:
+    database = asyncio.run(abort(settings))
+    if json:
+        write_json({"database": database})
+    else:
+        say("No rebuild is unfinished." if database is None else f"Database {database} is empty.")
+
+
+def _told(done: Rebuilt) -> str:
+    summary = (
+        f"rebuilt: {done.events:,} events, {done.woken:,} warm users, {done.shards} shards, "
+        f"{done.seconds:.1f} s; workers waited {done.held_ms:,} ms"
+    )
+    lines = [summary, render(done.verdict)]
+    if not done.swapped:
+        lines.append(
+            f"Nothing was swapped. The new feeds are in database {done.database}: look at them, "
+            "then `likewave rebuild --abort`"
+        )
+    return "\n".join(lines)

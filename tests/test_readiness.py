@@ -1,0 +1,50 @@
+"""Whether the API is ready: it can read, and has caught up with the log."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from models.events import Like
+from streams import readiness, store, topics
+from streams.clock import now_ms
+from streams.producer import Producer
+from tests.crew import crew
+from tests.doors import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from streams.settings import Settings
+
+
+async def test_it_is_ready_once_it_has_caught_up(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 while much is to come, then 200, and 503 where the store is filled from the start."""
+    monkeypatch.setattr(readiness, "BATCH", 20)
+    monkeypatch.setattr(readiness, "FAR", 50)
+    await topics.ensure(settings)
+    async with store.opened(settings) as feeds, Producer(settings) as producer:
+        await store.prepare(feeds, settings)
+        await producer.publish(Like(user="ann", item=f"i{n}", at=now_ms()) for n in range(60))
+        await producer.flush()
+        with serving(settings, tmp_path) as doors:
+            early = doors.client.get("/ready")
+            async with crew(settings, tmp_path, workers=1) as team:
+                await team.caught_up()
+            await producer.publish(Like(user="ann", item=f"i{n}", at=now_ms()) for n in range(30))
+            await producer.flush()
+            time.sleep(1.2)
+            caught_up = doors.client.get("/ready")
+            await feeds.flushall()
+            await store.prepare(feeds, settings)
+            time.sleep(1.2)
+            late = doors.client.get("/ready")
+
+    assert (early.status_code, early.json()["type"]) == (503, "urn:likewave:catching-up")
+    assert early.json()["detail"].startswith("60 events are still to come")
+    assert caught_up.json() == {"status": "ok"}
+    assert late.status_code == 503

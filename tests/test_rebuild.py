@@ -1,0 +1,288 @@
+"""A rebuild: the feeds filled anew while the old ones serve, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from redis.exceptions import ResponseError
+
+from models.errors import StoreError
+from models.events import Befriend, Like, encode
+from models.policy import DAY
+from models.routing import shard_of
+from streams import generations, reader, rebuild, store, topics
+from streams.exposures import totals
+from streams.notices import lease
+from streams.pages import draw
+from streams.producer import Producer
+from streams.rebuild import Options, abort
+from tests import command
+from tests.crew import crew
+from tests.feeder import Feeder, feeding
+from tests.replica import NOON, traffic
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from models.events import Event
+    from streams.settings import Settings
+
+pytestmark = pytest.mark.timeout(200)
+
+SPARE = 15
+QUIET = [Befriend(user="ann", friend="bob", at=NOON), Like(user="bob", item="song", at=NOON)]
+
+
+async def publish(settings: Settings, history: list[Event]) -> None:
+    """Put a history on the log."""
+    async with Producer(settings) as producer:
+        await producer.publish(history)
+
+
+async def databases(settings: Settings) -> set[str]:
+    """Name the databases that hold anything."""
+    async with store.opened(settings) as feeds:
+        return set(await feeds.info("keyspace"))
+
+
+async def rebuilt(settings: Settings, folder: Path, *options: str) -> Any:
+    """Rebuild as a person does; give what came of it."""
+    arguments = ("rebuild", "--users", "30", "--json", *options)
+    done = await asyncio.to_thread(command.run, *arguments, folder=folder, settings=settings)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@asynccontextmanager
+async def flowing(settings: Settings) -> AsyncIterator[None]:
+    """Publish some 400 events a second until left."""
+    history = iter(traffic(people=150, acts=100_000))
+
+    async def flow() -> None:
+        async with Producer(settings) as producer:
+            while True:
+                await producer.publish(list(islice(history, 40)))
+                await asyncio.sleep(0.1)
+
+    publishing = asyncio.create_task(flow())
+    yield
+    publishing.cancel()
+
+
+@asynccontextmanager
+async def somebody_reading(settings: Settings) -> AsyncIterator[set[tuple[str, ...]]]:
+    """Read a feed and its key again and again; give what was found, which should be one thing."""
+    found: set[tuple[str, ...]] = set()
+    home = shard_of("ann", settings.shards)
+
+    async def read() -> None:
+        async with store.opened(settings) as feeds:
+            while True:
+                page = await reader.page(feeds, settings.shards, "ann")
+                key: Any = await feeds.zrange(f"feed:{{{home}}}:ann", 0, -1)
+                found.update({tuple(one.item for one in page), tuple(key)})
+                await asyncio.sleep(0.002)
+
+    reading = asyncio.create_task(read())
+    yield found
+    assert not reading.done(), reading.exception()
+    reading.cancel()
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+async def test_a_rebuild_amid_traffic_is_not_noticed(settings: Settings, tmp_path: Path) -> None:
+    """Workers go on, who reads finds the same as ever, and in the end all feeds are the log's."""
+    async with crew(settings, tmp_path, workers=1) as team:
+        await publish(settings, QUIET)
+        await team.caught_up()
+        async with flowing(settings), somebody_reading(settings) as found:
+            await asyncio.sleep(2)
+            done = await rebuilt(settings, tmp_path)
+            await asyncio.sleep(1)
+        await team.assert_equal()
+        assert not team.said
+
+    assert done["swapped"]
+    assert done["verdict"]["users"] > 20
+    assert done["held_ms"] < 1_000
+    assert found == {("song",)}
+    assert await databases(settings) == {"db0"}
+
+
+async def test_what_is_killed_goes_on_or_is_given_up(
+    settings: Settings, seed: int, tmp_path: Path
+) -> None:
+    """Killed anywhere, again and again: it serves as before, resumes, and leaves nothing behind."""
+    chance = random.Random(seed)
+    async with crew(settings, tmp_path, workers=1) as team:
+        await publish(settings, [*QUIET, *traffic(people=400, acts=6_000)])
+        await team.caught_up()
+        async with flowing(settings), somebody_reading(settings) as found:
+            for attempt in range(4):
+                with command.start("rebuild", folder=tmp_path, settings=settings) as process:
+                    await asyncio.sleep(chance.uniform(1, 4))
+                    process.kill()
+                if attempt == 1:
+                    await expired(settings)
+                    with suppress(StoreError):  # where it has swapped there is no way back
+                        await abort(settings)
+            await expired(settings)
+            await rebuilt(settings, tmp_path)
+        await team.assert_equal()
+        assert not team.said
+
+    assert found == {("song",)}
+    assert await databases(settings) == {"db0"}
+
+
+async def expired(settings: Settings) -> None:
+    """Wait until nobody is said to be at work."""
+    async with store.opened(settings, SPARE) as spare:
+        while await spare.exists(generations.LEASE):
+            await asyncio.sleep(0.1)
+
+
+async def test_a_stack_goes_on_with_more_shards(tmp_path: Path) -> None:
+    """Its workers and API end, and come back with the new numbers; so does a stack begun anew."""
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(map(encode, traffic(100, acts=900))))
+    with running(tmp_path):
+        run(tmp_path, "replay", "events.jsonl")
+        await_lag(tmp_path)
+        run(tmp_path, "rebuild", "--shards", "4", "--users", "30")
+        (tmp_path / "more.jsonl").write_bytes(
+            b"\n".join(map(encode, traffic(100, acts=200, start=1_000)))
+        )
+        run(tmp_path, "replay", "more.jsonl")
+        await_lag(tmp_path)
+        assert len(json.loads(run(tmp_path, "shards", "--json"))) == 4
+        run(tmp_path, "audit")
+        assert health(tmp_path) == 200
+    with running(tmp_path):
+        assert len(json.loads(run(tmp_path, "shards", "--json"))) == 4
+        run(tmp_path, "audit")
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[None]:
+    """Run a stack in `folder`."""
+    with command.start("up", folder=folder) as stack:
+        try:
+            until((folder / ".likewave" / "stack.json").exists)
+            until(lambda: health(folder) == 200)
+            yield
+        finally:
+            stack.terminate()
+            stack.communicate(timeout=30)
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run a command to a good end; give what it wrote."""
+    done = command.run(*arguments, folder=folder)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def await_lag(folder: Path) -> None:
+    """Wait until all of the log is in the feeds."""
+    until(lambda: json.loads(run(folder, "lag", "--json"))["lag"] == 0)
+
+
+def health(folder: Path) -> int:
+    """Ask the API of a stack whether it is ready."""
+    told = json.loads((folder / ".likewave" / "stack.json").read_bytes())["settings"]
+    with suppress(httpx.HTTPError):
+        return httpx.get(told["api_url"] + "/ready").status_code
+    return 0
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+async def test_nothing_is_written_or_read_under_other_numbers(settings: Settings) -> None:
+    """Batches, drafts and pages of who knows other numbers are refused by the store itself."""
+    other = settings.model_copy(update={"shards": 4})
+    history = [Befriend(user="ann", friend="bob", at=NOON), Like(user="bob", item="a", at=NOON)]
+    async with feeding(settings) as feeder:
+        await feeder.feed(history, random.Random(1))
+        stale = Feeder(feeder.store, other)
+        stale.log = feeder.log
+        with pytest.raises(StoreError, match="other numbers"):
+            await stale.carry(("likes", sum(b"bob") % settings.partitions), 0, 1)
+        for user in ("ann", "zoe", "bob", "u1"):  # at home here or elsewhere
+            with pytest.raises(ResponseError, match="other numbers"):
+                await reader.page(feeder.store, 4, user)
+            with pytest.raises(ResponseError, match="other numbers"):
+                await reader.wake(feeder.store, 4, user)
+            with pytest.raises(ResponseError, match="other numbers"):
+                await draw(feeder.store, other, user)
+
+
+async def test_what_the_log_does_not_say_is_carried_over(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Counted pages, leases of streams, and since when somebody is away."""
+    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+        await publish(settings, [*QUIET, Like(user="eve", item="song", at=NOON + 13 * DAY)])
+        await team.caught_up()
+        await lease(feeds, 1, ["ann"], NOON)
+        await feeds.hset("exposures:{0}", "trial|a|1", "7")
+        warm = await feeds.zrange("warm:{0}", 0, -1, withscores=True)
+        await rebuilt(settings, tmp_path)
+
+        assert await feeds.zscore("connected:{0}", "ann")
+        assert [one.pages for one in await totals(feeds, 1)] == [7]
+        assert await feeds.zrange("warm:{0}", 0, -1, withscores=True) == warm
+
+
+async def test_what_is_not_as_the_log_asks_is_not_swapped(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the check finds a difference the old feeds go on serving."""
+    wake = rebuild.Rebuild._wake
+
+    async def spoil(self: rebuild.Rebuild, old: store.Store, new: store.Store) -> None:
+        await wake(self, old, new)
+        await new.zadd("feed:{0}:ann", {"ghost": NOON})
+
+    async with crew(settings, tmp_path, workers=1) as team:
+        await publish(settings, QUIET)
+        await team.caught_up()
+        monkeypatch.setattr(rebuild.Rebuild, "_wake", spoil)
+        done = await rebuild.rebuild(settings, Options())
+
+    assert (done.swapped, done.verdict.differing) == (False, 1)
+    assert await abort(settings) == SPARE
+    assert await abort(settings) is None
+    assert await databases(settings) == {"db0"}
+
+
+async def test_it_refuses_what_it_must_not_touch(settings: Settings) -> None:
+    """A database with other data, that of another rebuild, and one that somebody is at work in."""
+    await topics.ensure(settings)
+    async with store.opened(settings, 3) as other, store.opened(settings, SPARE) as spare:
+        await other.set("theirs", "1")
+        with pytest.raises(StoreError, match="holds other data"):
+            await rebuild.rebuild(settings, Options(database=3))
+        with pytest.raises(StoreError, match="the one that serves"):
+            await rebuild.rebuild(settings, Options(database=0))
+        async with generations.claimed(spare) as generation:
+            await generation.begin(settings)
+            with pytest.raises(StoreError, match="a rebuild is at work in database 15"):
+                await rebuild.rebuild(settings, Options())
+        with pytest.raises(StoreError, match="unfinished rebuild to 1 shards"):
+            await rebuild.rebuild(settings.model_copy(update={"shards": 2}), Options())
+        assert await other.get("theirs") == "1"
