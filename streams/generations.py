@@ -11,7 +11,7 @@ The spare database is marked for as long as a rebuild is not over:
     likewave:rebuild:lease    string  who works on it, for LEASE_MS at a time
 
 What the log does not say is carried over in the very call that swaps: counted pages (`exposures`),
-what operators are told and have said (`breaker`, exits, the reports of monitor and audit) and, where
+what operators have said and are told (`breaker`, exits, reports of monitor and audit) and, where
 the number of shards stays, leases of open streams (`connected`). Quotas and tickets of the API live
 for seconds, and are not.
 """
