@@ -99,7 +99,7 @@ def test_the_monitor_is_there_for_this_machine_alone() -> None:
     """It comes back after an error, and its port is on loopback."""
     monitor = services()["monitor"]
 
-    assert (monitor["command"], monitor["restart"]) == ("monitor", "on-failure")
+    assert (monitor["command"], monitor["restart"]) == (["monitor"], "on-failure")
     assert monitor["ports"] == ["127.0.0.1:9108:9108"]
 
 
