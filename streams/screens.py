@@ -4,7 +4,8 @@
 
 Readings follow each other at CYCLE_S, so a user's feed is read once for whatever happened to it in
 between, and always once more after the last thing that did. A stream takes the newest feed when it
-has sent the one before, so a slow one skips feeds, and none waits for another.
+has sent the one before, so a slow one skips feeds, and none waits for another. What nobody has
+taken is not read again until somebody does.
 """
 
 from __future__ import annotations
@@ -61,8 +62,14 @@ class Watch:
         await self._news.wait()
         if not self._screens.stopped:
             self._news.clear()
+            self._screens.taken(self.user)
             return self._feed
         return None
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether what was shown last is still to be taken."""
+        return self._news.is_set()
 
     def shows(self, items: Iterable[str]) -> bool:
         """Tell whether any of `items` is shown."""
@@ -98,6 +105,7 @@ class Screens:
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._due: dict[str, None] = {}  # named by a notice, in their order
         self._stale: dict[str, None] = {}  # to be read again when there is time
+        self._later: set[str] = set()  # to be read again when the reading before it was taken
         self._wanted = asyncio.Event()
         self._missed = asyncio.Event()  # notices, for want of a connection
         self._tasks: list[asyncio.Task[None]] = []
@@ -153,11 +161,19 @@ class Screens:
         self._wanted.set()
         return watch
 
+    def taken(self, user: str) -> None:
+        """Read a feed again that changed while a reading of it was still to be taken."""
+        if user in self._later:
+            self._later.remove(user)
+            self._due[user] = None
+            self._wanted.set()
+
     def close(self, watch: Watch) -> None:
         """Watch no longer; the lease runs out by itself, since other processes may need it."""
         self._watches[watch.user].discard(watch)
         if not self._watches[watch.user]:
             del self._watches[watch.user]
+            self._later.discard(watch.user)
 
     async def _listen(self) -> None:
         async for notice in notices.listen(self._store, self._shards):
@@ -214,9 +230,17 @@ class Screens:
 
     def _next(self) -> list[str]:
         """Take all who are due, and some of those who have been read a while ago."""
-        users = list(self._due | dict.fromkeys(islice(self._stale, REFRESHED)))
+        users = self._due | dict.fromkeys(islice(self._stale, REFRESHED))
+        later = {user for user in users if self._is_behind(user)}
+        for user in later:
+            self._stale.pop(user, None)
+        self._later |= later
         self._due.clear()
-        return users
+        return [user for user in users if user not in later]
+
+    def _is_behind(self, user: str) -> bool:
+        watches = self._watches.get(user, set())
+        return bool(watches) and all(watch.is_behind for watch in watches)
 
     async def _read(self, users: Iterable[str]) -> None:
         watched = {user: self._watches[user] for user in users if user in self._watches}

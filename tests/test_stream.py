@@ -18,6 +18,7 @@ from streams import api_metrics, stream_api
 from streams.api import application
 from streams.clock import now_ms
 from streams.keys import LOCAL_KEY, Signer, make_local
+from streams.screens import CYCLE_S
 from streams.serve import configuration
 from tests.feeder import Feeder, feeding
 from tests.hostile import NOON
@@ -207,6 +208,32 @@ async def test_one_user_has_so_many_streams_and_no_more(site: Site) -> None:
 
     assert (answer.status_code, answer.json()["type"]) == (429, "urn:likewave:too-many-requests")
     assert answer.headers["retry-after"] == "15"
+
+
+async def test_what_nobody_takes_is_read_once(site: Site) -> None:
+    """However much happens meanwhile; and whoever takes it is shown the rest."""
+    screens = site.app.state.screens
+    watch = await screens.open("bob", 5)
+    with watch:
+        await watch.next()
+        await site.lives(*likes(0, 1))
+        async with asyncio.timeout(SOON_S):
+            while not watch.is_behind:
+                await asyncio.sleep(0.01)
+        before = await readings(site)
+        for number in range(1, 9):
+            await site.lives(*likes(number, 1))
+            await asyncio.sleep(2 * CYCLE_S)
+
+        assert await readings(site) == before
+        shown = [(await watch.next()).entries[0].item, (await watch.next()).entries[0].item]
+        assert shown == ["song0", "song8"]
+
+
+async def readings(site: Site) -> int:
+    """Count what the store was asked for in shard functions that write nothing."""
+    stats: Any = await site.feeder.store.info("commandstats")
+    return int(stats.get("cmdstat_fcall_ro", {"calls": 0})["calls"])
 
 
 async def test_a_reader_who_takes_nothing_is_dropped_and_others_are_served(
