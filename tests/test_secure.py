@@ -34,12 +34,19 @@ from tests.test_docs import blocks, page
 from tests.vault import PASSWORD, USER, Authority, SecureBroker, SecureStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from streams.local import Store
 
 RULES = [shlex.split(rule.replace("\\\n", ""))[1:] for rule in blocks(page("deployment.md"), "sh")]
+
+
+@pytest.fixture(autouse=True)
+async def farewell() -> AsyncIterator[None]:
+    """Let connections with TLS end before the loop does: that takes them some turns of it."""
+    yield
+    await asyncio.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
