@@ -86,7 +86,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
     except TimeoutError as error:
         raise StoreError(
             f"the store at {address(settings.redis)} does not answer ({error}): see whether it is "
-            "stopped or overloaded"
+            "stopped, overloaded, or spoken to with TLS where it knows none"
         ) from error
     except (RedisError, OSError) as error:
         if fault := tls.explain(error, settings, "redis"):
