@@ -8,7 +8,7 @@ Where things are:
     stamp         what tells one state of a file from another
     policy_file   the policy file: numbers of feeds, of pages, and of what is tried
     settings      where things are, and where each value comes from
-    secrecy       TLS: certificates of connections, and what their errors mean
+    tls           TLS: certificates of connections, and what their errors mean
     keys          public keys from a file that is looked at again, and a local stack's own
     kafka         connecting to a broker, and what it says when it cannot be
     metadata      topic ids, by a request that aiokafka does not know

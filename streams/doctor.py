@@ -31,29 +31,33 @@ class Diagnosis:
     findings: list[Finding]
 
 
-async def diagnose(*, fix: bool = False, shift_ms: int = 0) -> Diagnosis:
-    """Check the deployment that the settings name; `fix` mends first what can be mended safely.
-
-    `shift_ms` is added to this host's clock: how a test makes it wrong.
-    """
+async def diagnose(*, fix: bool = False) -> Diagnosis:
+    """Check the deployment that the settings name; `fix` mends first what can be mended safely."""
     try:
-        settings = read()
+        settings, can_mend = _settings()
     except LikewaveError as error:
         return Diagnosis([], [failed("settings", str(error))])
-    findings = await examine(settings, shift_ms)
-    done = (
-        [step for mend in _mends(findings) for step in await _done(mend, settings)] if fix else []
-    )
-    return Diagnosis(done, await examine(settings, shift_ms) if done else findings)
+    findings = await examine(settings)
+    mends = _mends(findings) if fix and can_mend else []
+    done = [step for mend in mends for step in await _done(mend, settings)]
+    return Diagnosis(done, await examine(settings) if done else findings)
+
+
+def _settings() -> tuple[Settings, bool]:
+    """Give the settings, and whether to mend by them: not where their policy file is bad."""
+    given = read()
+    try:
+        return load(), True
+    except LikewaveError:  # of which the policy file's own check tells
+        return given, False
 
 
 async def examine(settings: Settings, shift_ms: int = 0) -> list[Finding]:
-    """Make every check, worst first; of equal ones as they are listed here."""
-    try:
-        settings = load()
-        found = [ok("settings", "valid")]
-    except LikewaveError:  # the policy file, of which its own check tells
-        found = []
+    """Make every check, worst first; of equal ones as they are listed here.
+
+    `shift_ms` is added to this host's clock: how a test makes it wrong.
+    """
+    found = [ok("settings", "valid")]
     found += await asyncio.to_thread(lambda: list(host_checks.examine(settings)))
     parts = await asyncio.gather(
         broker_checks.examine(settings, shift_ms), store_checks.examine(settings, shift_ms)

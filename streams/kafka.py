@@ -19,7 +19,7 @@ from aiokafka.errors import (
 )
 
 from models.errors import BrokerError
-from streams import secrecy
+from streams import tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -42,7 +42,7 @@ def security(settings: Settings) -> dict[str, Any]:
     how = settings.kafka_security
     given: dict[str, Any] = {"security_protocol": how.upper()}
     if how.has_tls:
-        given["ssl_context"] = secrecy.context_of(settings, "kafka")
+        given["ssl_context"] = tls.context_of(settings, "kafka")
     if how.has_user and settings.kafka_password is not None:
         given |= {
             "sasl_mechanism": settings.kafka_mechanism.value,
@@ -101,7 +101,7 @@ def explained(settings: Settings) -> Iterator[None]:
             "mend LIKEWAVE_KAFKA_USERNAME, LIKEWAVE_KAFKA_PASSWORD or LIKEWAVE_KAFKA_MECHANISM"
         ) from error
     except AWAY as error:
-        if fault := secrecy.explain(error, settings, "kafka"):
+        if fault := tls.explain(error, settings, "kafka"):
             raise BrokerError(f"Kafka at {settings.kafka} {fault}") from error
         raise BrokerError(
             f"no Kafka at {settings.kafka}: start it with `likewave up`, or set LIKEWAVE_KAFKA"

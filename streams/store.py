@@ -24,7 +24,7 @@ from redis.exceptions import (
 
 from models.errors import StoreError
 from models.policy import Policy
-from streams import secrecy
+from streams import tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,9 +71,9 @@ def connect(settings: Settings, name: str | None = None, *, database: int | None
 
 def _encryption(settings: Settings) -> dict[str, Any]:
     """Give the files that TLS needs; raise SettingsError on a bad one."""
-    if not secrecy.is_encrypted(settings, "redis"):
+    if not tls.is_encrypted(settings, "redis"):
         return {}
-    secrecy.context_of(settings, "redis")
+    tls.context_of(settings, "redis")
     files = {
         "ssl_ca_certs": settings.redis_ca_file,
         "ssl_certfile": settings.redis_cert_file,
@@ -106,10 +106,10 @@ async def opened(
     except TimeoutError as error:
         raise StoreError(
             f"the store at {address(settings.redis)} does not answer ({error}): see whether it is "
-            "stopped or overloaded"
+            "stopped, overloaded, or spoken to with TLS where it knows none"
         ) from error
     except (RedisError, OSError) as error:
-        if fault := secrecy.explain(error, settings, "redis"):
+        if fault := tls.explain(error, settings, "redis"):
             raise StoreError(f"the store at {address(settings.redis)} {fault}") from error
         raise StoreError(
             f"no Redis at {address(settings.redis)} ({error}): start it with `likewave up`, "

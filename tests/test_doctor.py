@@ -17,7 +17,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from models.events import Like
 from models.finding import State
-from models.policy import HOUR, Policy
+from models.policy import HOUR
 from streams import doctor, topics
 from streams.local import Store
 from streams.producer import Producer
@@ -210,22 +210,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-async def test_a_full_disk_is_named_and_heals(
-    settings: Settings, small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_is_named_and_heals(settings: Settings, small_disk: Path) -> None:
     """While it is full the store refuses writes; once there is room it goes on by itself."""
     filler = small_disk / "filler"
     with Store(small_disk / "store") as store, redis.Redis.from_url(store.url) as client:
-        monkeypatch.setenv("LIKEWAVE_REDIS", store.url)
+        there = settings.model_copy(update={"redis": store.url})
         with suppress(OSError), filler.open("wb") as file:
             while file.write(bytes(65_536)):
                 file.flush()
         with suppress(redis.ResponseError):
             while client.set("big", "x" * 100_000):
                 await asyncio.sleep(0.05)
-        full = await wrong(settings)
+        full = await wrong(there)
         filler.unlink()
-        while "persistence" in await wrong(settings):
+        while "persistence" in await wrong(there):
             await asyncio.sleep(0.2)
 
     assert "aof_last_write_status" in full["persistence"].found
@@ -249,12 +247,16 @@ async def test_fences_that_are_not_of_this_log_are_named(settings: Settings, sto
     assert [one.state for one in found if one.check == "jobs"] == [State.WARN]
 
 
-@pytest.mark.parametrize("policy", [Policy(horizon_ms=90 * 24 * HOUR)])
-async def test_the_horizon_decides_what_a_topic_must_keep(settings: Settings) -> None:
-    """What the policy asks for is what is checked, and what is set."""
-    await topics.ensure(settings.model_copy(update={"policy": Policy()}))
-    assert "retention.ms=604800000" in (await wrong(settings))["topics"].found
+async def test_the_policy_file_decides_what_a_topic_must_keep(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its horizon asks for is what is checked, and what is set."""
+    await topics.ensure(settings)
+    file = tmp_path / "policy.toml"
+    file.write_text("horizon = '90d'\n")
+    monkeypatch.setenv("LIKEWAVE_POLICY_FILE", str(file))
+    diagnosis = await doctor.diagnose(fix=True)
 
-    await doctor.diagnose(fix=True)
-
-    assert "topics" not in await wrong(settings)
+    likes = settings.topic("likes")
+    assert f"set retention.ms={90 * 24 * HOUR} on topic {likes}" in diagnosis.done
+    assert not any(one.check == "topics" and one.remedy for one in diagnosis.findings)

@@ -67,10 +67,22 @@ def explain(error: BaseException, settings: Settings, server: str) -> str | None
             case ssl.SSLError():
                 names = f"{named}_CERT_FILE and {named}_KEY_FILE"
                 return f"refuses our certificate ({cause.reason}): mend {names}"
-            case ConnectionResetError() if is_encrypted(settings, server):
-                return f"does not speak TLS there: mend port or {speech}"
+            case ConnectionResetError():
+                return _closed(settings, server, speech)
             case IncompleteReadError(expected=int(size)) if size >> 24 == TLS_ALERT:
                 return f"speaks TLS there: mend port or {speech}"
+    return None
+
+
+def _closed(settings: Settings, server: str, speech: str) -> str | None:
+    named = f"{PREFIX}{server.upper()}"
+    if is_encrypted(settings, server):
+        return (
+            f"closes the connection: mend port or {speech} where it speaks no TLS there, "
+            f"{named}_CERT_FILE where it wants our certificate"
+        )
+    if server == "redis":
+        return f"closes the connection: where it wants TLS, {named} begins with rediss://"
     return None
 
 
