@@ -68,7 +68,8 @@ Held against the definition:
 When something is wrong:
 
     stretches     stretches of the log, read to their ends
-    letters       the dead letters as an operator finds them: read, marked, taken out
+    letters       the dead letters as an operator finds them: read to the end, and marked
+    purge         takes the letters that name somebody out of the dead-letter topic
     redrive       dead letters sent again to the topics they came from
     erasure       somebody is erased, and what is left of them counted
     filling       fills shards from the log, as a worker does, but alone and without a group

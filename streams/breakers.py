@@ -85,7 +85,7 @@ class Breakers:
             offset=span.begin,
             reason=last.reason.value,
             path=last.path,
-            detail=last.detail,
+            detail=ascii(last.detail),  # somebody else's text, on its way to a terminal
             remedy=f"mend the producer, then likewave dlq release {span.source}",
         )
         return await self.holds(span)

@@ -22,12 +22,14 @@ from streams.client import Feed
 from streams.clock import now_ms
 from streams.lag import gauge
 from streams.producer import hashed
+from streams.purge import count, purge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.lag import Gauge
-    from streams.letters import Progress, Purge
+    from streams.letters import Progress
+    from streams.purge import Purge
     from streams.settings import Settings
     from streams.store import Store
 
@@ -37,6 +39,8 @@ LOOK_S = 0.1
 STILL_S = 30.0  # without any progress, after which nobody seems to be at work
 EXAMPLES = 10  # of keys that still name the account
 MISSING = "none"  # the type of a key that is gone
+SCANS = {"zset": "ZSCAN", "set": "SSCAN", "hash": "HSCAN"}
+SIZES = {"zset": "ZCARD", "set": "SCARD", "hash": "HLEN", "list": "LLEN"}
 
 
 @dataclass(slots=True)
@@ -92,10 +96,10 @@ async def erase(settings: Settings, user: str, progress: Progress) -> Receipt:
         async with Feed(settings) as feed:
             await feed.erase(user, at=at)
         await _applied(open_gauge, feeds, settings, user)
-        purge = await mail.purge(user, progress)
-        named = await mail.count(user, progress)
+        purged = await purge(settings, mail, user, progress)
+        named = await count(mail, user, progress)
         after = await find(feeds, user, progress)
-    return Receipt(user, at, _compared(before, after), after.keys, purge, named)
+    return Receipt(user, at, _compared(before, after), after.keys, purged, named)
 
 
 def _compared(before: Found, after: Found) -> list[Trace]:
@@ -154,20 +158,14 @@ async def _look(feeds: Store, traces: Traces, found: Found, keys: Sequence[str])
         for key in keys:
             ask.type(key)
         types = await ask.execute()
+    others = []
     for key, kind in zip(keys, types, strict=True):
         if traces.owns(key) and kind != MISSING:
             found.add(key, await _size(feeds, key, kind))
-    others = [
-        (key, kind, 0)
-        for key, kind in zip(keys, types, strict=True)
-        if kind in SCANS and not traces.owns(key)
-    ]
+        elif kind in SCANS:
+            others.append((key, kind, 0))
     while others:
         others = await _look_into(feeds, traces, found, others)
-
-
-SCANS = {"zset": "ZSCAN", "set": "SSCAN", "hash": "HSCAN"}
-SIZES = {"zset": "ZCARD", "set": "SCARD", "hash": "HLEN", "list": "LLEN"}
 
 
 async def _size(feeds: Store, key: str, kind: str) -> int:

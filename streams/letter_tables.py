@@ -32,7 +32,7 @@ def listing(
     if not letters:
         return Group(*parts, "No dead letters.")
     newest = plain("letter", "state", "reason", "record", "path", "detail", right=COUNTED)
-    for letter in letters[-limit:][::-1]:
+    for letter in letters[::-1][:limit]:
         state = f"{letter.state}, failed again" if letter.redriven else letter.state.value
         record = f"{letter.topic}:{letter.source[0]}:{letter.source[1]}"
         texts = (str(letter.place), state, letter.reason, record, *_what(letter))
@@ -66,7 +66,7 @@ def listing_document(
     letters: Sequence[Letter], held: Sequence[Held], *, limit: int
 ) -> dict[str, object]:
     """Give the same for a script."""
-    newest = [about(letter) for letter in letters[-limit:][::-1]]
+    newest = [about(letter) for letter in letters[::-1][:limit]]
     return {"held": held, "total": len(letters), "groups": summary(letters), "newest": newest}
 
 

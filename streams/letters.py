@@ -1,19 +1,16 @@
-"""The dead letters as an operator finds them: read to the end, marked, taken out of the log.
+"""The dead letters as an operator finds them: read to the end, and marked.
 
-Kafka neither changes nor deletes a single record. So what became of a letter is said by another
-record behind it (a mark); and to take letters out is to copy what stands before the last of them to
-the end, and then to cut the beginning of the log off.
+Kafka does not change a record. So what became of a letter is said by another record behind it, a
+mark.
 """
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from models.events import DEAD_LETTERS
 from models.letters import (
@@ -26,12 +23,10 @@ from models.letters import (
     done,
     mark,
     marked,
-    names,
 )
-from streams.clock import now_ms
-from streams.kafka import ANSWER_MS, explained
+from streams.kafka import explained
 from streams.stretches import records
-from streams.topics import DEAD_LETTERS_KEPT_MS, DEAD_MESSAGE_BYTES, log_bounds
+from streams.topics import DEAD_MESSAGE_BYTES, log_bounds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -43,15 +38,6 @@ if TYPE_CHECKING:
     Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, total
 
 AT_ONCE = 500  # letters sent, and then marked
-
-
-@dataclass(frozen=True, slots=True)
-class Purge:
-    """What was taken out of the log: letters that named somebody, and letters that were moved."""
-
-    removed: int
-    moved: int
-    expired: int  # older than letters are kept: not moved, gone
 
 
 class Letters:
@@ -73,7 +59,7 @@ class Letters:
         """
         found: dict[Identity, Letter] = {}
         states: dict[Identity, State] = {}
-        for letter in await self._all(selection, progress):
+        for letter in await self.everything(selection, progress):
             if letter.state is not State.OPEN:
                 states[letter.identity] = letter.state
             if selection.fits(letter):
@@ -82,7 +68,7 @@ class Letters:
         known = [replace(one, state=states.get(name, State.OPEN)) for name, one in found.items()]
         return [letter for letter in known if letter.state in selection.states]
 
-    async def _all(self, selection: Selection, progress: Progress) -> list[Letter]:
+    async def everything(self, selection: Selection, progress: Progress) -> list[Letter]:
         """Read all letters of the partitions that are meant, the oldest first."""
         letters: list[Letter] = []
         states: dict[Place, State] = {}
@@ -103,7 +89,7 @@ class Letters:
         """Note what became of `letters`."""
         for partition in sorted({letter.place.partition for letter in letters}):
             offsets = [one.place.offset for one in letters if one.place.partition == partition]
-            await self._append(partition, mark(offsets), headers={DONE: state.value})
+            await self.append(partition, mark(offsets), headers={DONE: state.value})
 
     async def drop(self, letters: Sequence[Letter], progress: Progress) -> None:
         """Mark letters as done with."""
@@ -111,40 +97,7 @@ class Letters:
             await self.mark(some, State.DROPPED)
             progress("dropping", end, len(letters))
 
-    async def purge(self, user: str, progress: Progress) -> Purge:
-        """Take every letter that names `user` out of the log."""
-        letters = await self._all(Selection(), progress)
-        named = {letter for letter in letters if names(letter, user)}
-        cuts: dict[int, int] = {}
-        for partition, offset in sorted(one.place for one in named):
-            cuts[partition] = offset + 1
-        before = [one for one in letters if one.place.offset < cuts.get(one.place.partition, 0)]
-        others = [one for one in before if one not in named]
-        kept = [one for one in others if one.at > now_ms() - DEAD_LETTERS_KEPT_MS]
-        for end, some in pieces(kept):
-            await self._move(some)
-            progress("moving", end, len(kept))
-        if cuts:
-            await self._cut(cuts)
-        return Purge(len(named), len(kept), len(others) - len(kept))
-
-    async def count(self, user: str, progress: Progress) -> int:
-        """Count the letters that name `user`."""
-        return sum(names(letter, user) for letter in await self._all(Selection(), progress))
-
-    async def _move(self, letters: Sequence[Letter]) -> None:
-        """Write letters to the end of their partitions, with what became of them."""
-        places = await asyncio.gather(
-            *(
-                self._append(one.place.partition, one.value, key=one.key, headers=one.headers)
-                for one in letters
-            )
-        )
-        moved = [replace(one, place=place) for one, place in zip(letters, places, strict=True)]
-        for state in (State.REDRIVEN, State.DROPPED):
-            await self.mark([one for one in moved if one.state is state], state)
-
-    async def _append(
+    async def append(
         self,
         partition: int,
         value: bytes | None,
@@ -152,6 +105,7 @@ class Letters:
         key: bytes | None = None,
         headers: dict[str, str],
     ) -> Place:
+        """Write a record to the end of a partition; give its place."""
         with explained(self._settings):
             sent = await self.producer.send_and_wait(
                 self._topic,
@@ -161,25 +115,6 @@ class Letters:
                 headers=[(name, text.encode()) for name, text in headers.items()],
             )
         return Place(sent.partition, sent.offset)
-
-    async def _cut(self, cuts: dict[int, int]) -> None:
-        """Delete what stands before the offsets of `cuts`."""
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=self._settings.kafka, request_timeout_ms=ANSWER_MS
-        )
-        with explained(self._settings):
-            await admin.start()
-            try:
-                await admin.delete_records(
-                    {
-                        TopicPartition(self._topic, partition): RecordsToDelete(
-                            before_offset=offset
-                        )
-                        for partition, offset in cuts.items()
-                    }
-                )
-            finally:
-                await admin.close()
 
     async def _records(
         self, selection: Selection, progress: Progress
