@@ -96,11 +96,12 @@ class Rebuild:
         """Do what is left to do; `swapped` is called once the new generation serves."""
         began = perf_counter()
         serves = await self._new.is_replaced()
+        if not serves:
+            await self._new.begin(self._settings)
         async with spot_check.opened(
             self._settings, users=self._options.users, seed=self._options.seed
         ) as checking:
             if not serves:
-                await self._new.begin(self._settings)
                 await _together(self._fill(), checking.read())
                 verdict = await self._take_over(checking)
                 serves = verdict.is_equal

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.store import Store
 
-KEY = "monitor"
+KEY = "likewave:monitor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

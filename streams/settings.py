@@ -212,13 +212,14 @@ def running_stack() -> dict[str, Any]:
 
 
 def tell_stack(settings: Settings) -> None:
-    """Let the stack that runs in this folder go on with the numbers of `settings`, as all do."""
+    """Let the stack of this folder, where the store is its own, go on with these numbers."""
     try:
         stack = json.loads(STACK_FILE.read_bytes())
     except FileNotFoundError:
         return
-    told = settings.model_dump(mode="json", include={"shards", "policy"})
-    stack["settings"] |= told
+    if stack["settings"].get("redis") != settings.redis:
+        return  # it is another store's
+    stack["settings"] |= settings.model_dump(mode="json", include={"shards", "policy"})
     draft = STACK_FILE.with_suffix(".draft")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(stack, indent=2))

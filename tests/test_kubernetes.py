@@ -13,7 +13,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from streams.settings import Settings
-from tests.test_compose import AWAITED
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -75,7 +74,7 @@ def test_every_variable_is_a_setting() -> None:
     told = {name.removeprefix("LIKEWAVE_") for name in (*config, *secret)}
 
     assert not set(config) & set(secret)
-    assert told <= {name.upper() for name in Settings.model_fields} | AWAITED
+    assert told <= {name.upper() for name in Settings.model_fields}
     assert not any("PASSWORD" in name or "SECRET" in name for name in config)
     assert not any(re.search(r"://[^/]*:[^/]*@", value) for value in config.values())
 
