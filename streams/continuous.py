@@ -1,6 +1,6 @@
 """The continuous audit: a few users at a time held against the log, again and again.
 
-    likewave:audited  string  JSON: what the last check found, and how much was checked and found in all
+    audited:{0}  string  JSON: what the last check found, and how much was checked in all
 
 Every hour the log is read once, which is the whole cost in reading; in memory is what of it
 concerns the users of that hour (`streams/spot_check.py`). In between a check costs what came since,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from streams.spot_check import SpotCheck
     from streams.store import Store
 
-REPORT = "likewave:audited"
+REPORT = "audited:{0}"
 AGAIN_S = 5.0  # after the log or the store could not be read
 
 log = structlog.get_logger()

@@ -99,7 +99,7 @@ end
 
 call('SELECT', home)
 local exposures = {}
-for _, key in ipairs({ 'breaker:{0}', 'likewave:exits', 'likewave:monitor', 'likewave:audited' }) do
+for _, key in ipairs({ 'breaker:{0}', 'likewave:exits', 'likewave:monitor', 'audited:{0}' }) do
   if call('EXISTS', key) == 1 then call('COPY', key, key, 'DB', spare, 'REPLACE') end
 end
 for shard = 0, old - 1 do

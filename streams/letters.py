@@ -24,7 +24,7 @@ from models.letters import (
     mark,
     marked,
 )
-from streams.kafka import explained
+from streams.kafka import explained, options
 from streams.stretches import records
 from streams.topics import DEAD_MESSAGE_BYTES, log_bounds
 
@@ -144,12 +144,12 @@ def pieces(letters: Sequence[Letter]) -> Iterator[tuple[int, Sequence[Letter]]]:
 async def opened(settings: Settings) -> AsyncIterator[Letters]:
     """Open the dead letters; raise BrokerError where Kafka or the topic is missing."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **options(settings),
         enable_auto_commit=False,
         max_partition_fetch_bytes=2 * DEAD_MESSAGE_BYTES,
     )
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka,
+        **options(settings),
         acks="all",
         enable_idempotence=True,
         max_request_size=DEAD_MESSAGE_BYTES,

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from models.events import DEAD_LETTERS
 from models.letters import Selection, State, names
 from streams.clock import now_ms
-from streams.kafka import ANSWER_MS, explained
+from streams.kafka import ANSWER_MS, explained, options
 from streams.letters import pieces
 from streams.topics import DEAD_LETTERS_KEPT_MS
 
@@ -76,7 +76,7 @@ async def _move(letters: Letters, some: Sequence[Letter]) -> None:
 
 async def _cut(settings: Settings, cuts: Mapping[int, int]) -> None:
     """Delete what stands before the offsets of `cuts`."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=ANSWER_MS)
+    admin = AIOKafkaAdminClient(**options(settings), request_timeout_ms=ANSWER_MS)
     with explained(settings):
         await admin.start()
         try:

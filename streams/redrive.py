@@ -19,7 +19,7 @@ from models.decoding import admit
 from models.errors import EventError
 from models.letters import REDRIVEN, State, left
 from streams.clock import now_ms
-from streams.kafka import explained
+from streams.kafka import explained, options
 from streams.letters import pieces
 from streams.stretches import records
 from streams.topics import COMPACTED, log_bounds
@@ -122,7 +122,7 @@ async def _last_words(settings: Settings, letters: Sequence[Letter]) -> Words:
     """Read, from the oldest of `letters` on, what their topics say last of their keys."""
     names = {(letter.topic, letter.key) for letter in letters}
     words: Words = {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**options(settings), enable_auto_commit=False)
     try:
         with explained(settings):
             await consumer.start()

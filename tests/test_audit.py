@@ -392,7 +392,7 @@ async def test_a_continuous_audit_finds_what_is_corrupted(
         )
         await asyncio.wait_for(auditing.run(stop), 60)
         await asyncio.gather(*doing)
-        left = json.loads(await feeds.get("likewave:audited") or "")
+        left = json.loads(await feeds.get("audited:{0}") or "")
 
     assert [one.differing for one in heard] == [0, 0, 0, 1]
     assert all(one.users > 30 for one in heard)
