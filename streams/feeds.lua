@@ -698,6 +698,8 @@ local function recount(item, author, change)
     local contribution = at and attention(kind, author, item, at)
     if at then engage(item, kind, nil, change, change > 0 and contribution, change < 0 and contribution) end
   end
+  local counted = tonumber(call('HGET', 'item' .. tag .. item, 'views') or 0)
+  if change < 0 and counted == 0 then return end   -- as when a new item is posted
   for half_hour = first_half_hour(), floor((cut + policy.horizon) / HALF_HOUR) do
     local view = tonumber(call('ZSCORE', 'views' .. tag .. digits(half_hour), item .. '|' .. author) or nil)
     if view then engage(item, 'view', nil, change, change > 0 and view, change < 0 and view) end
