@@ -142,9 +142,12 @@ class Shards:
                 worker_metrics.store_retries.inc()
                 log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
             except exceptions.ResponseError as error:
-                if not str(error).startswith("HOLD"):
+                if str(error).startswith("HOLD"):
+                    pause, _ = PATIENCE_S  # a rebuild is about to take its place
+                elif str(error).startswith("MISCONF"):
+                    log.warning("store takes no writes", shard=shard, error=str(error))
+                else:
                     raise _refusal(shard, error) from error
-                pause, _ = PATIENCE_S  # a rebuild is about to take its place
             except exceptions.RedisError as error:
                 raise StoreError(f"shard {shard}: {error}") from error
             await asyncio.sleep(pause)

@@ -26,7 +26,7 @@ from streams.generations import HOLD_MS, Generation, hold
 from streams.history import unheard
 from streams.reader import fence_key
 from streams.snapshots import Snapshots
-from streams.store import SCHEMA, opened, shards_of
+from streams.store import SCHEMA, check_policy, opened, shards_of
 from streams.transport import LONGEST_BATCH
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ class Rebuild:
         """Do what is left to do; `swapped` is called once the new generation serves."""
         began = perf_counter()
         serves = await self._new.is_replaced()
-        if not serves:
+        if serves:
+            await check_policy(self._home, self._settings)
+        else:
             await self._new.begin(self._settings)
         async with spot_check.opened(
             self._settings, users=self._options.users, seed=self._options.seed
