@@ -45,6 +45,10 @@ async def run(lab: Lab) -> Report:
             readers = random.Random(1).sample(users, min(READERS, len(users)))
             before = {user: await reader.page(client, 1, user) for user in readers}
             reading = asyncio.create_task(_read(client, before))
+            await asyncio.sleep(lab.sizes.seconds)
+            reading.cancel()
+            quiet_ms, _ = await reading
+            reading = asyncio.create_task(_read(client, before))
             done = await _rebuild(settings)
             reading.cancel()
             took_ms, wrong = await reading
@@ -52,6 +56,7 @@ async def run(lab: Lab) -> Report:
     return Report(
         figures=[
             at_most(f"rebuild of {done['events']:,} events", done["seconds"], 60, "s"),
+            at_most("pages before, p99", quantile(quiet_ms, 0.99), 25, "ms"),
             at_most("pages meanwhile, p99", quantile(took_ms, 0.99), 25, "ms"),
             at_most("pages, during and after, that are not as before", wrong, 0, "pages"),
             at_least("users checked", done["verdict"]["equal"], READERS, "users"),

@@ -17,7 +17,7 @@ from faust.types.tuples import TP
 
 from models.events import TOPICS
 from streams.agents import Carrier, Tally
-from streams.feeds import CALLS_AT_ONCE, Shards
+from streams.feeds import Shards
 from streams.fences import Fences
 from streams.history import unheard
 from streams.kafka import explained, options
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 EDGES_FIRST = ("friendships", "preferences", "posts")  # so that acts meet circles that are whole
 PARTITIONS_AT_ONCE = 6
-MOST_ROWS = 512  # in one call: where nobody is warm rows count as hardly any work, but take 5 ms
+MOST_ROWS = 256  # in one call: where nobody is warm rows count as hardly any work, but take 3 ms
+CALLS_AT_ONCE = 1  # of all shards: readers wait for one, and the workers' own
 WAIT_S = 0.2  # for records
 GLANCE_S = 0.005  # the same, while batches are under way
 
