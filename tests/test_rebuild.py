@@ -146,7 +146,7 @@ async def test_what_is_killed_goes_on_or_is_given_up(
 
 async def expired(settings: Settings) -> None:
     """Wait until nobody is said to be at work."""
-    async with store.opened(settings, SPARE) as spare:
+    async with store.opened(settings, database=SPARE) as spare:
         while await spare.exists(generations.LEASE):
             await asyncio.sleep(0.1)
 
@@ -273,7 +273,10 @@ async def test_what_is_not_as_the_log_asks_is_not_swapped(
 async def test_it_refuses_what_it_must_not_touch(settings: Settings) -> None:
     """A database with other data, that of another rebuild, and one that somebody is at work in."""
     await topics.ensure(settings)
-    async with store.opened(settings, 3) as other, store.opened(settings, SPARE) as spare:
+    async with (
+        store.opened(settings, database=3) as other,
+        store.opened(settings, database=SPARE) as spare,
+    ):
         await other.set("theirs", "1")
         with pytest.raises(StoreError, match="holds other data"):
             await rebuild.rebuild(settings, Options(database=3))
