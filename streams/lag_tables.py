@@ -29,14 +29,24 @@ def lag(found: Diagnosis) -> RenderableType:
     """Lay out a diagnosis: the total, the partitions that matter, what to do, who makes it."""
     if found.error:
         return Text(f"cannot be measured: {found.error}", style=BAD)
-    telling = [one for one in found.partitions if one.lag or one.verdict is not Verdict.OK]
+    return Group(_total(found), partitions(found))
+
+
+def partitions(found: Diagnosis, *, telling_lag: int = 1) -> RenderableType:
+    """Lay out the partitions, the worst first; those that are OK and lag less are one line."""
+    telling = [
+        one for one in found.partitions if one.lag >= telling_lag or one.verdict is not Verdict.OK
+    ]
     telling.sort(key=lambda one: (one.verdict is Verdict.OK, -one.lag))
     others = len(found.partitions) - len(telling[:ROWS])
-    parts: list[RenderableType] = [_total(found)]
+    parts: list[RenderableType] = []
     if telling:
-        parts.append(_partitions(telling[:ROWS]))
+        parts.append(_table(telling[:ROWS]))
     if others:
-        parts.append(Text(f"{others} more partitions {_others(telling)}", style="dim"))
+        more = "more " if telling else ""
+        parts.append(
+            Text(f"{others} {more}partitions {_others(telling, telling_lag)}", style="dim")
+        )
     parts += _remedies(found.partitions)
     if found.hot_accounts:
         listed = ", ".join(f"{one.account} {one.share:.0%}" for one in found.hot_accounts)
@@ -57,6 +67,11 @@ def span(seconds: float | None) -> str:
     return f"{seconds * SECOND / unit:.1f} {name}"
 
 
+def named(verdict: Verdict) -> Text:
+    """Write a verdict in its colour."""
+    return Text(verdict.value, style=STYLES.get(verdict, BAD))
+
+
 def _total(found: Diagnosis) -> str:
     if unknown := sum(one.verdict is Verdict.ERR for one in found.partitions):
         return f"lag: {found.lag:,} events or more, {unknown} partitions cannot be measured"
@@ -68,7 +83,7 @@ def _total(found: Diagnosis) -> str:
     )
 
 
-def _partitions(telling: Sequence[Judged]) -> RenderableType:
+def _table(telling: Sequence[Judged]) -> RenderableType:
     table = plain(*HEADINGS, "verdict")
     for one in telling:
         table.add_row(
@@ -80,13 +95,15 @@ def _partitions(telling: Sequence[Judged]) -> RenderableType:
             f"{one.arrival_rate:,.0f}",
             f"{one.applied_rate:,.0f}",
             span(one.catch_up_s),
-            Text(one.verdict.value, style=STYLES.get(one.verdict, BAD)),
+            named(one.verdict),
         )
     return table
 
 
-def _others(telling: Sequence[Judged]) -> str:
-    return "have a smaller lag or none" if len(telling) > ROWS else "are OK, and nothing waits"
+def _others(telling: Sequence[Judged], telling_lag: int) -> str:
+    if len(telling) > ROWS:
+        return "have a smaller lag or none"
+    return "are OK" if telling_lag > 1 else "are OK, and nothing waits"
 
 
 def _remedies(partitions: Sequence[Judged]) -> Iterator[RenderableType]:

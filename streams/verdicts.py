@@ -56,6 +56,7 @@ class Diagnosis:
     seconds: float = 0.0
     catch_up_s: float | None = 0.0
     dead_letters: int = 0  # that were ever written
+    workers: int = 0  # that hold partitions
     partitions: list[Judged]
     hot_accounts: list[hot_accounts.Account]  # of the partition in which most wait
     error: str = ""
@@ -124,6 +125,7 @@ class Lookout:
             seconds=max(one.seconds for one in judged),
             catch_up_s=None if None in catch_ups else max(filter(None, catch_ups), default=0.0),
             dead_letters=await asked.dead_letters(),
+            workers=asked.workers,
             partitions=judged,
             hot_accounts=await self._hot_accounts(
                 max(judged, key=lambda one: one.lag), backlog.now
@@ -155,7 +157,12 @@ class Lookout:
         window = self._windows[one.topic, one.partition]
         window.append(
             Observation(
-                now=now, fence=one.fence, end=one.end, attended=one.attended, fault=one.fault
+                now=now,
+                fence=one.fence,
+                end=one.end,
+                attended=one.attended,
+                fault=one.fault,
+                held_since=one.held_since,
             )
         )
         while len(window) > 1 and window[1].now <= now - self._window_ms:
