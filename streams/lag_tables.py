@@ -107,14 +107,14 @@ def _others(telling: Sequence[Judged], telling_lag: int) -> str:
 
 
 def _remedies(partitions: Sequence[Judged]) -> Iterator[RenderableType]:
-    """Say of each verdict what it is about, by the partition of that verdict that lags most."""
+    """Say what to do, and of each such remedy by the partition that lags most what it is about."""
     bad = [one for one in partitions if one.verdict is not Verdict.OK]
-    bad.sort(key=lambda one: (list(Verdict).index(one.verdict), one.lag), reverse=True)
-    for verdict, (one, *more) in ((name, list(all_)) for name, all_ in groupby(bad, _verdict)):
+    bad.sort(key=lambda one: (*_remedy(one), one.lag), reverse=True)
+    for (_, command), (one, *more) in ((what, list(all_)) for what, all_ in groupby(bad, _remedy)):
         also = f" (and {len(more)} more)" if more else ""
-        yield Text(f"{verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
-        yield Text(f"    {one.command}", style="bold")
+        yield Text(f"{one.verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
+        yield Text(f"    {command}", style="bold")
 
 
-def _verdict(one: Judged) -> Verdict:
-    return one.verdict
+def _remedy(one: Judged) -> tuple[int, str]:
+    return list(Verdict).index(one.verdict), one.command

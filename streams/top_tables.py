@@ -79,10 +79,11 @@ def _headline(report: Report) -> RenderableType:
 
 
 def _source(sight: Sight, now: int) -> str:
-    age = f"{(now - sight.monitor_at) / 1_000:,.1f} s ago" if sight.monitor_at else "never"
+    age = f"{(now - sight.monitor_at) / 1_000:,.1f} s old"
     if sight.by_monitor:
-        return f"{wording.moment(now)} UTC, by the monitor's report of {age}"
-    return f"{wording.moment(now)} UTC, asked from here: no monitor runs (its last report: {age})"
+        return f"{wording.moment(now)} UTC, by a monitor's report, {age}"
+    last = f"a monitor's report is {age}" if sight.monitor_at else "no report of a monitor is found"
+    return f"{wording.moment(now)} UTC, asked from here: {last}"
 
 
 def _numbers(report: Report, now: int) -> RenderableType:
@@ -106,9 +107,9 @@ def _of_log(report: Report) -> Iterator[tuple[str, str, Numbers]]:
     yield "visible", _delay(fresh), course.p99
     if not found.error:
         rate = _rate(course.dead_letter_rate)
-        held = f", {len(report.store.held)} partitions held" if report.store.held else ""
-        words = f"{found.dead_letters:,} dead letters in all, {rate}{held}"
-        yield "rejected", words, course.dead_letter_rate
+        yield "rejected", f"{found.dead_letters:,} in all, {rate}", course.dead_letter_rate
+    if held := ", ".join(one.source for one in report.store.held):
+        yield "held", f"{held} (likewave dlq ls)", []
 
 
 def _rate(course: Numbers) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from models.errors import BrokerError, LikewaveError
 from models.verdict import Observation, Verdict, judge
-from streams import hot_accounts, store
+from streams import hot_accounts as hot
+from streams import store
 from streams.lag import gauge
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Diagnosis:
     dead_letters: int = 0  # that were ever written
     workers: int = 0  # that hold partitions
     partitions: list[Judged]
-    hot_accounts: list[hot_accounts.Account]  # of the partition in which most wait
+    hot_accounts: list[hot.Account]  # of the partition in which most wait
     error: str = ""
     broker_up: bool = True
 
@@ -72,7 +73,7 @@ class Lookout:
         self._windows: defaultdict[tuple[str, int], deque[Observation]] = defaultdict(deque)
         self._open = AsyncExitStack()
         self._gauge: Gauge | None = None
-        self._accounts: list[hot_accounts.Account] = []
+        self._accounts: list[hot.Account] = []
         self._asked_at = 0
 
     async def __aenter__(self) -> Self:
@@ -132,11 +133,11 @@ class Lookout:
             ),
         )
 
-    async def _hot_accounts(self, hottest: Judged, now: int) -> list[hot_accounts.Account]:
+    async def _hot_accounts(self, hottest: Judged, now: int) -> list[hot.Account]:
         if hottest.lag < MANY:
             return []
         if now - self._asked_at >= ASKED_EVERY_MS:
-            self._accounts = await hot_accounts.of(self._settings, hottest.topic, hottest.partition)
+            self._accounts = await hot.of(self._settings, hottest.topic, hottest.partition)
             self._asked_at = now
         return self._accounts
 
