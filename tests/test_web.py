@@ -325,6 +325,7 @@ def test_operators_see_how_the_stream_does(
     expect(page.locator("#source")).not_to_have_text(str(seen))
 
     assert page.url.endswith("/operator")
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     keep(page, f"operator-{request.node.callspec.id}")
     assert grave(page) == []

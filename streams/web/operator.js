@@ -93,10 +93,16 @@ function show({ by_monitor, monitor_at, report }) {
   find("token").value = "";
   tellVerdict(report.diagnosis);
   find("source").textContent = source(by_monitor, monitor_at, report.at);
-  find("tiles").replaceChildren(...tiles(report));
-  find("remedies").replaceChildren(...remedies(report.diagnosis.partitions));
+  fill("tiles", tiles(report));
+  fill("remedies", remedies(report.diagnosis.partitions));
   showPartitions(report.diagnosis);
   showCourse(report.course);
+}
+
+/** Show other parts, unless somebody is about to copy something of those that are there. */
+function fill(id, parts) {
+  const selection = getSelection();
+  if (selection.isCollapsed || !find(id).contains(selection.anchorNode)) find(id).replaceChildren(...parts);
 }
 
 function source(byMonitor, monitor_at, at) {
@@ -119,8 +125,8 @@ function showPartitions({ partitions: all, hot_accounts: hot }) {
   const matters = (one) => one.verdict !== "OK" || one.lag >= TELLING_LAG;
   const telling = all.filter(matters);
   const well = all.filter((one) => !matters(one));
-  find("telling").replaceChildren(...(telling.length ? [partitions(telling)] : []));
-  find("well").replaceChildren(partitions(well));
+  fill("telling", telling.length ? [partitions(telling)] : []);
+  fill("well", [partitions(well)]);
   find("well-title").textContent =
     `${well.length} partitions are OK${telling.length ? "" : ": that is all of them"}`;
   find("hot").textContent = hot.length
