@@ -11,6 +11,7 @@ from rich.text import Text
 from models.policy import DAY, HOUR, MINUTE, SECOND
 from models.verdict import Verdict
 from streams.tables import plain
+from streams.verdicts import SEVERITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ def lag(found: Diagnosis) -> RenderableType:
     """Lay out a diagnosis: the total, the partitions that matter, what to do, who makes it."""
     if found.error:
         return Text(f"cannot be measured: {found.error}", style=BAD)
-    return Group(_total(found), partitions(found))
+    return Group(_total(found), partitions(found), *remedies(found), *hot_accounts(found))
 
 
 def partitions(found: Diagnosis, *, telling_lag: int = 1) -> RenderableType:
@@ -37,21 +38,30 @@ def partitions(found: Diagnosis, *, telling_lag: int = 1) -> RenderableType:
     telling = [
         one for one in found.partitions if one.lag >= telling_lag or one.verdict is not Verdict.OK
     ]
-    telling.sort(key=lambda one: (one.verdict is Verdict.OK, -one.lag))
-    others = len(found.partitions) - len(telling[:ROWS])
-    parts: list[RenderableType] = []
-    if telling:
-        parts.append(_table(telling[:ROWS]))
-    if others:
+    telling.sort(key=lambda one: (_severity(one), one.lag), reverse=True)
+    parts: list[RenderableType] = [_table(telling[:ROWS])] if telling else []
+    if others := len(found.partitions) - len(telling[:ROWS]):
         more = "more " if telling else ""
-        parts.append(
-            Text(f"{others} {more}partitions {_others(telling, telling_lag)}", style="dim")
-        )
-    parts += _remedies(found.partitions)
+        words = f"{others} {more}partitions {_others(telling, telling_lag)}"
+        parts.append(Text(words, style="dim"))
+    return Group(*parts)
+
+
+def remedies(found: Diagnosis) -> Iterator[RenderableType]:
+    """Say what to do, and of each such remedy by the partition that lags most what it is about."""
+    bad = [one for one in found.partitions if one.verdict is not Verdict.OK]
+    bad.sort(key=lambda one: (*_remedy(one), one.lag), reverse=True)
+    for (_, command), (one, *more) in ((what, list(all_)) for what, all_ in groupby(bad, _remedy)):
+        also = f" (and {len(more)} more)" if more else ""
+        yield Text(f"{one.verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
+        yield Text(f"    {command}", style="bold")
+
+
+def hot_accounts(found: Diagnosis) -> Iterator[RenderableType]:
+    """Say who makes the events of the partition that lags most, where many wait."""
     if found.hot_accounts:
         listed = ", ".join(f"{one.account} {one.share:.0%}" for one in found.hot_accounts)
-        parts.append(Text(f"newest events of the partition with the greatest lag: {listed}"))
-    return Group(*parts)
+        yield Text(f"newest events of the partition with the greatest lag: {listed}")
 
 
 def span(seconds: float | None) -> str:
@@ -106,15 +116,9 @@ def _others(telling: Sequence[Judged], telling_lag: int) -> str:
     return "are OK" if telling_lag > 1 else "are OK, and nothing waits"
 
 
-def _remedies(partitions: Sequence[Judged]) -> Iterator[RenderableType]:
-    """Say what to do, and of each such remedy by the partition that lags most what it is about."""
-    bad = [one for one in partitions if one.verdict is not Verdict.OK]
-    bad.sort(key=lambda one: (*_remedy(one), one.lag), reverse=True)
-    for (_, command), (one, *more) in ((what, list(all_)) for what, all_ in groupby(bad, _remedy)):
-        also = f" (and {len(more)} more)" if more else ""
-        yield Text(f"{one.verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
-        yield Text(f"    {command}", style="bold")
-
-
 def _remedy(one: Judged) -> tuple[int, str]:
-    return list(Verdict).index(one.verdict), one.command
+    return _severity(one), one.command
+
+
+def _severity(one: Judged) -> int:
+    return SEVERITY.index(one.verdict)

@@ -34,14 +34,12 @@ def top(sight: Sight, *, now: int) -> RenderableType:
     return Group(
         _headline(report),
         Text(_source(sight, now), style="dim"),
+        *lag_tables.remedies(report.diagnosis),
         "",
         _numbers(report, now),
         "",
-        *(
-            []
-            if report.diagnosis.error
-            else [lag_tables.partitions(report.diagnosis, telling_lag=MANY)]
-        ),
+        lag_tables.partitions(report.diagnosis, telling_lag=MANY),
+        *lag_tables.hot_accounts(report.diagnosis),
     )
 
 

@@ -321,8 +321,10 @@ def test_operators_see_how_the_stream_does(
     expect(page.locator(".plot canvas")).to_have_count(4)
     page.get_by_text("12 partitions are OK").click()
     expect(page.get_by_role("row", name="likes:0")).to_contain_text("OK")
+    page.get_by_role("rowheader", name="likes:0").select_text()
     seen = page.locator("#source").text_content()
     expect(page.locator("#source")).not_to_have_text(str(seen))
+    assert "likes" in page.evaluate("String(getSelection())")  # so that it can be copied
 
     assert page.url.endswith("/operator")
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
