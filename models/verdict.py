@@ -5,6 +5,7 @@ be asked for at any moment. From the worst to the best, the first that applies:
 
     ERR     it cannot be measured: the fence is of another log, or beyond the end of this one
     REWIND  the fence went back, and has not yet come to where it was
+    STALL   it is held by its breaker
     STOP    events wait, the fence stands still, and no worker is there
     STALL   the same while a worker is there: it holds the partition, or its process is connected
     WARN    the fence moves, but more and more events wait
@@ -19,6 +20,7 @@ https://github.com/linkedin/Burrow/wiki/Consumer-Lag-Evaluation-Rules
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -46,6 +48,7 @@ COMMANDS = {  # the first to run
     Verdict.REWIND: "likewave lag --watch",
     Verdict.ERR: "likewave topics --check",
 }
+HELD = "likewave dlq ls"  # the same of a partition that is held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class Observation:
     end: int
     attended: bool  # a worker is there
     fault: str = ""  # why the fence says nothing, and what to do
+    held_since: int = 0  # by its breaker, Unix ms; 0 is not held
 
     @property
     def lag(self) -> int:
@@ -92,10 +96,11 @@ def judge(window: Sequence[Observation], *, recent_ms: int) -> Finding:
     applied = (recent[-1].fence - recent[0].fence) / seconds
     whole = recent[-1].now - recent[0].now >= recent_ms and all(one.lag for one in recent)
     verdict, sentence = _verdict(window, recent if whole else [], arrival)
+    is_held = verdict is Verdict.STALL and window[-1].held_since
     return Finding(
         verdict=verdict,
         sentence=sentence,
-        command=COMMANDS[verdict],
+        command=HELD if is_held else COMMANDS[verdict],
         arrival_rate=arrival,
         applied_rate=applied,
         catch_up_s=_catch_up_s([one.lag for one in recent], arrival, applied),
@@ -113,6 +118,8 @@ def _verdict(
             f"the store went back from offset {highest:,} to {last.fence:,}: it was flushed, "
             "restored or failed over; workers read the log again from there"
         )
+    if last.held_since:
+        return Verdict.STALL, _held(last)
     if recent and recent[0].fence == last.fence:
         return _standing(recent)
     if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
@@ -121,6 +128,14 @@ def _verdict(
             "start more workers, up to the number of partitions"
         )
     return Verdict.OK, f"{last.lag:,} events wait, not more and more" if last.lag else "all applied"
+
+
+def _held(last: Observation) -> str:
+    since = datetime.fromtimestamp(last.held_since / 1_000, UTC)
+    return (
+        f"held by its breaker since {since:%Y-%m-%d %H:%M:%S} UTC: {last.lag:,} events wait at "
+        f"offset {last.fence:,}, nearly all invalid; mend the producer, then release it"
+    )
 
 
 def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:

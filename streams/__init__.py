@@ -64,6 +64,9 @@ Held against the definition:
     lag           how far the feeds are behind the log
     hot_accounts  who makes the events of a partition
     verdicts      how every partition does: lag, rates and verdicts over a window
+    course        the course of the last minutes: numbers of every moment, as columns
+    report        what operators look at: diagnosis, state of the store, freshness
+    outlook       the last report of a monitor, or where none runs one made here
 
 When something is wrong:
 
@@ -118,8 +121,9 @@ Doors:
     items_api     the doors of items: what trends, and what counts for one
     submissions   events as they may be handed in over HTTP, described for the contract
     events_api    the door of events: published once Kafka has acknowledged
+    operator_api  the door of operators: how the stream does
     session_api   the doors of access: who the caller is, cookies, tickets
-    web_page      the web page: its files, under an address that changes with any of them
+    web_page      the web pages: their files, under an address that changes with any of them
     reference     the contract as a page for people
     api           the API: one application, whose doors are the routers above
     listening     where a server of ours listens, and how it is told to leave
@@ -139,7 +143,6 @@ For people:
     page_tables   pages, explanations and exposures, as a person reads them
     charts        an evaluation as a person sees it: a table, and a picture with its intervals
     canary        acts by a reserved account, timed until they are there to be read
-    report        what the monitor found: diagnosis, state of the store, freshness
     monitor_metrics  what the monitor found, as Prometheus metrics
     monitor       looks at log, store and freshness, and serves what it found
     probe         how long an act takes to become visible, as one pair of friends meets it
@@ -151,7 +154,10 @@ For people:
     publication   the commands that publish events, and the one that says what an event is
     inspection    the commands that look at Likewave
     checking      the command that looks after a deployment
-    monitoring    the commands that watch over the stream: lag, monitor
+    keyboard      keys that are pressed while something runs in a terminal
+    top_tables    what operators look at, on one screen
+    top           the live view for operators: until q or Ctrl-C
+    monitoring    the commands that watch over the stream: lag, top, monitor
     showing       the commands that show pages
     judging       the command that judges rankings
     serving       the commands that open the doors

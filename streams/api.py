@@ -22,6 +22,7 @@ from streams import (
     feed_api,
     health_api,
     items_api,
+    operator_api,
     problems,
     reference,
     session_api,
@@ -33,6 +34,7 @@ from streams import store as stores
 from streams.access import Access
 from streams.cursors import Seal
 from streams.guard import Guard
+from streams.outlook import Outlook
 from streams.page_policies import LivePolicies
 from streams.pager import Pager
 from streams.publisher import Publisher
@@ -53,6 +55,7 @@ DOORS = (
     stream_api.router,
     items_api.router,
     events_api.router,
+    operator_api.router,
     web_page.router,
     reference.router,
 )
@@ -108,6 +111,7 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
             Pager(store, settings, app.state.policies) as app.state.pager,
             Screens(store, settings) as app.state.screens,
             Publisher(settings, patience_s=PUBLISHED_S) as app.state.publisher,
+            Outlook(settings) as app.state.outlook,
         ):
             screens = app.state.screens
             api_metrics.open_streams.set_function(lambda: len(screens))

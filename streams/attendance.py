@@ -38,19 +38,19 @@ UNTOLD = (  # the broker cannot say who is in the group
 )
 
 
-async def held(client: AIOKafkaClient, group: str) -> set[tuple[str, int]]:
-    """Give the partitions that members of `group` hold, by full topic name."""
+async def holders(client: AIOKafkaClient, group: str) -> dict[tuple[str, int], str]:
+    """Give the partitions that members of `group` hold, by full topic name, and who holds each."""
     find = FindCoordinatorRequest(group, GROUP)
     found: Any = await client.send(client.get_random_node(), find)
     if (fault := for_code(found.error_code)) in UNTOLD:
-        return set()
+        return {}
     if found.error_code:
         raise fault(group)
     answer: Any = await client.send(found.coordinator_id, DescribeGroupsRequest([group]))
     return {
-        (topic, partition)
+        (topic, partition): member
         for _, _, _, _, _, members, *_ in answer.groups
-        for _, _, _, _, assignment, *_ in members
+        for member, _, _, _, assignment, *_ in members
         if assignment
         for topic, partition in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
     }

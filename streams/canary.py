@@ -26,6 +26,7 @@ from models.routing import shard_of
 from streams import notices, reader
 from streams.clock import now_ms
 from streams.producer import Producer
+from streams.report import FEED, PATHS, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     Seen: TypeAlias = Callable[[str, float], None]  # path, seconds
 
-FEED, STREAM = PATHS = ("feed", "stream")
 RESERVED = "likewave-"  # what the ids of accounts begin with that are nobody's
 POLL_S = 0.004
 PATIENCE = 50  # a wait is measured to one part in so many

@@ -41,21 +41,27 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class Summary:
     """What the last check found, and in all since the start: fit for counters and a gauge."""
 
     at: int  # Unix ms
     users: int
     differing: int
-    differences: list[Difference]  # the first few
     users_total: int
     differences_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audited(Summary):
+    """The same, and of whom."""
+
+    differences: list[Difference]  # the first few
 
 
 def render(found: Audited) -> str:
     """Say it for a person: one line, and one for each difference shown.
 
-    >>> render(Audited(0, 20, 0, [], 1_200, 0))
+    >>> render(Audited(0, 20, 0, 1_200, 0, []))
     'audit: 20 users, 0 differing; since the start 1,200 users, 0 differences'
     """
     summary = (
@@ -119,10 +125,16 @@ class ContinuousAudit:
             now_ms(),
             verdict.users,
             verdict.differing,
-            verdict.differences,
             self._users_total,
             self._differences_total,
+            verdict.differences,
         )
+
+
+async def last(store: Store) -> Summary | None:
+    """Read what the last check found; None where none ever ran."""
+    found = await store.get(REPORT)
+    return None if found is None else msgspec.json.decode(found, type=Summary)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

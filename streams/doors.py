@@ -3,9 +3,9 @@
     async def feed(reader: Reader, pages: Pages) -> Response: ...
 
 `Reader`, `Writer` and `Watcher` are callers whose token (or ticket) is valid and who do not ask too
-often. The store is given once it is known to hold feeds of this policy; until then the answer is
-503, as it is whenever the store is away. All of this is async because FastAPI runs whatever is not
-in a thread.
+often, `Operator` one whose token says so. The store is given once it is known to hold feeds of this
+policy; until then the answer is 503, as it is whenever the store is away. All of this is async
+because FastAPI runs whatever is not in a thread.
 """
 
 from typing import Annotated, cast
@@ -18,6 +18,7 @@ from streams import tickets
 from streams.access import Access, Caller
 from streams.clock import now_ms
 from streams.cursors import Seal
+from streams.outlook import Outlook
 from streams.pager import Pager
 from streams.problems import Kind, ProblemError
 from streams.publisher import Publisher
@@ -60,6 +61,11 @@ async def store(request: Request) -> Store:
 async def readiness(request: Request) -> Readiness:
     """Give what knows whether the feeds have caught up."""
     return cast("Readiness", request.app.state.readiness)
+
+
+async def outlook(request: Request) -> Outlook:
+    """Give what knows how the stream does."""
+    return cast("Outlook", request.app.state.outlook)
 
 
 async def publisher(request: Request) -> Publisher:
@@ -106,6 +112,13 @@ async def reader(request: Request, known: Known) -> Caller:
     return await _counted(request, known)
 
 
+async def operator(known: Known) -> Caller:
+    """Give a caller who operates; nothing is counted, so that it needs no store."""
+    if not known.is_operator:
+        raise ProblemError(Kind.FORBIDDEN, "use a token with the scope `operator`")
+    return known
+
+
 async def writer(request: Request, known: Known) -> Caller:
     """Give a caller who changes something."""
     await (await quotas(request)).use(WRITES, known.user)
@@ -140,5 +153,7 @@ Counted = Annotated[Quotas, Depends(quotas)]
 Publishing = Annotated[Publisher, Depends(publisher)]
 Pages = Annotated[Pager, Depends(pager)]
 Reader = Annotated[Caller, Depends(reader)]
+Outlooking = Annotated[Outlook, Depends(outlook)]
+Operator = Annotated[Caller, Depends(operator)]
 Writer = Annotated[Caller, Depends(writer)]
 Watcher = Annotated[Caller, Depends(watcher)]

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
-from streams import attendance, clock, reader
+from streams import attendance, breakers, clock, reader
 from streams.kafka import ANSWER_MS, explained, options
 from streams.metadata import describe
 
@@ -44,6 +44,7 @@ class Position:
     end: int
     attended: bool = False  # a worker is there
     fault: str = ""  # why the fence says nothing, and what to do
+    held_since: int = 0  # by its breaker, Unix ms; 0 is not held
 
     @property
     def lag(self) -> int:
@@ -75,12 +76,13 @@ class Gauge:
         self._client = client
         self._consumer = consumer
         self._since: dict[Position, int] = {}
+        self.workers = 0  # that held partitions when the positions were read last
 
     async def positions(self) -> list[Position]:
         """Read ends and fences; raise BrokerError where Kafka is away."""
         with explained(self._settings):
             found = await describe(self._client, map(self._settings.topic, TOPICS))
-            held = await attendance.held(self._client, self._settings.group)
+            holders = await attendance.holders(self._client, self._settings.group)
             places = _places(found)
             starts = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
@@ -88,10 +90,15 @@ class Gauge:
             *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
         )
         connected = await attendance.is_connected(self._store, self._settings)
+        held = {one.source: one.since for one in await breakers.held(self._store)}
+        self.workers = len(set(holders.values()))
         positions = [
             replace(
-                self._position(place, found[place.topic].log, (starts[place], ends[place]), shards),
-                attended=connected or place in held,
+                one := self._position(
+                    place, found[place.topic].log, (starts[place], ends[place]), shards
+                ),
+                attended=connected or place in holders,
+                held_since=held.get(f"{one.topic}:{one.partition}", 0),
             )
             for place in places
         ]

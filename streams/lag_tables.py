@@ -11,6 +11,7 @@ from rich.text import Text
 from models.policy import DAY, HOUR, MINUTE, SECOND
 from models.verdict import Verdict
 from streams.tables import plain
+from streams.verdicts import SEVERITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,19 +30,38 @@ def lag(found: Diagnosis) -> RenderableType:
     """Lay out a diagnosis: the total, the partitions that matter, what to do, who makes it."""
     if found.error:
         return Text(f"cannot be measured: {found.error}", style=BAD)
-    telling = [one for one in found.partitions if one.lag or one.verdict is not Verdict.OK]
-    telling.sort(key=lambda one: (one.verdict is Verdict.OK, -one.lag))
-    others = len(found.partitions) - len(telling[:ROWS])
-    parts: list[RenderableType] = [_total(found)]
-    if telling:
-        parts.append(_partitions(telling[:ROWS]))
-    if others:
-        parts.append(Text(f"{others} more partitions {_others(telling)}", style="dim"))
-    parts += _remedies(found.partitions)
+    return Group(_total(found), partitions(found), *remedies(found), *hot_accounts(found))
+
+
+def partitions(found: Diagnosis, *, telling_lag: int = 1) -> RenderableType:
+    """Lay out the partitions, the worst first; those that are OK and lag less are one line."""
+    telling = [
+        one for one in found.partitions if one.lag >= telling_lag or one.verdict is not Verdict.OK
+    ]
+    telling.sort(key=lambda one: (_severity(one), one.lag), reverse=True)
+    parts: list[RenderableType] = [_table(telling[:ROWS])] if telling else []
+    if others := len(found.partitions) - len(telling[:ROWS]):
+        more = "more " if telling else ""
+        words = f"{others} {more}partitions {_others(telling, telling_lag)}"
+        parts.append(Text(words, style="dim"))
+    return Group(*parts)
+
+
+def remedies(found: Diagnosis) -> Iterator[RenderableType]:
+    """Say what to do, and of each such remedy by the partition that lags most what it is about."""
+    bad = [one for one in found.partitions if one.verdict is not Verdict.OK]
+    bad.sort(key=lambda one: (*_remedy(one), one.lag), reverse=True)
+    for (_, command), (one, *more) in ((what, list(all_)) for what, all_ in groupby(bad, _remedy)):
+        also = f" (and {len(more)} more)" if more else ""
+        yield Text(f"{one.verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
+        yield Text(f"    {command}", style="bold")
+
+
+def hot_accounts(found: Diagnosis) -> Iterator[RenderableType]:
+    """Say who makes the events of the partition that lags most, where many wait."""
     if found.hot_accounts:
         listed = ", ".join(f"{one.account} {one.share:.0%}" for one in found.hot_accounts)
-        parts.append(Text(f"newest events of the partition with the greatest lag: {listed}"))
-    return Group(*parts)
+        yield Text(f"newest events of the partition with the greatest lag: {listed}")
 
 
 def span(seconds: float | None) -> str:
@@ -57,6 +77,11 @@ def span(seconds: float | None) -> str:
     return f"{seconds * SECOND / unit:.1f} {name}"
 
 
+def named(verdict: Verdict) -> Text:
+    """Write a verdict in its colour."""
+    return Text(verdict.value, style=STYLES.get(verdict, BAD))
+
+
 def _total(found: Diagnosis) -> str:
     if unknown := sum(one.verdict is Verdict.ERR for one in found.partitions):
         return f"lag: {found.lag:,} events or more, {unknown} partitions cannot be measured"
@@ -68,7 +93,7 @@ def _total(found: Diagnosis) -> str:
     )
 
 
-def _partitions(telling: Sequence[Judged]) -> RenderableType:
+def _table(telling: Sequence[Judged]) -> RenderableType:
     table = plain(*HEADINGS, "verdict")
     for one in telling:
         table.add_row(
@@ -80,24 +105,20 @@ def _partitions(telling: Sequence[Judged]) -> RenderableType:
             f"{one.arrival_rate:,.0f}",
             f"{one.applied_rate:,.0f}",
             span(one.catch_up_s),
-            Text(one.verdict.value, style=STYLES.get(one.verdict, BAD)),
+            named(one.verdict),
         )
     return table
 
 
-def _others(telling: Sequence[Judged]) -> str:
-    return "have a smaller lag or none" if len(telling) > ROWS else "are OK, and nothing waits"
+def _others(telling: Sequence[Judged], telling_lag: int) -> str:
+    if len(telling) > ROWS:
+        return "have a smaller lag or none"
+    return "are OK" if telling_lag > 1 else "are OK, and nothing waits"
 
 
-def _remedies(partitions: Sequence[Judged]) -> Iterator[RenderableType]:
-    """Say of each verdict what it is about, by the partition of that verdict that lags most."""
-    bad = [one for one in partitions if one.verdict is not Verdict.OK]
-    bad.sort(key=lambda one: (list(Verdict).index(one.verdict), one.lag), reverse=True)
-    for verdict, (one, *more) in ((name, list(all_)) for name, all_ in groupby(bad, _verdict)):
-        also = f" (and {len(more)} more)" if more else ""
-        yield Text(f"{verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
-        yield Text(f"    {one.command}", style="bold")
+def _remedy(one: Judged) -> tuple[int, str]:
+    return _severity(one), one.command
 
 
-def _verdict(one: Judged) -> Verdict:
-    return one.verdict
+def _severity(one: Judged) -> int:
+    return SEVERITY.index(one.verdict)

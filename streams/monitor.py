@@ -20,9 +20,9 @@ from starlette.routing import Route
 
 from models.errors import LikewaveError
 from streams import listening, monitor_metrics, report, store
-from streams.canary import PATHS, Canary
+from streams.canary import Canary
 from streams.clock import now_ms
-from streams.report import NOTHING_YET, Freshness, Report
+from streams.report import NOTHING_YET, PATHS, Freshness, Report
 from streams.verdicts import Lookout
 
 if TYPE_CHECKING:
@@ -60,12 +60,9 @@ class Monitor:
         lookout = Lookout(self._settings, window_s=WINDOW_S, recent_s=RECENT_S)
         async with lookout:
             while True:
-                diagnosis, state = await asyncio.gather(
-                    lookout.look(), report.state(self._settings)
-                )
                 freshness = {path: self._freshness(path) for path in PATHS}
-                self.report = Report(
-                    at=now_ms(), diagnosis=diagnosis, store=state, freshness=freshness
+                self.report = await report.look(
+                    self._settings, lookout, freshness, self.report.course
                 )
                 await report.keep(self._settings, self.report)
                 await asyncio.sleep(EVERY_S)

@@ -9,13 +9,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from models.verdict import Verdict
-from streams.canary import FEED
+from streams.report import FEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prometheus_client.core import Metric
 
+    from streams.continuous import Summary
     from streams.report import Report
     from streams.verdicts import Judged
 
@@ -64,6 +65,9 @@ class Findings(Collector):
             yield from _partitions(report)
         if report.store.error == "":
             yield from _store(report)
+            yield _breakers(report)
+            if report.store.audited is not None:
+                yield from _audit(report.store.audited)
         if FEED in report.freshness:
             yield _gauge(
                 "canary_last_seen_timestamp_seconds",
@@ -116,3 +120,24 @@ def _store(report: Report) -> Iterator[Metric]:
         job.add_metric(shard, one.busy)
         work.add_metric(shard, one.work)
     yield from (warm, time, job, work)
+
+
+def _breakers(report: Report) -> Metric:
+    family = GaugeMetricFamily(
+        "likewave_breaker_open", "Whether a partition is held", labels=["topic", "partition"]
+    )
+    held = {one.source for one in report.store.held}
+    known = {f"{one.topic}:{one.partition}" for one in report.diagnosis.partitions}
+    for source in sorted(held | known):
+        family.add_metric(source.split(":"), source in held)
+    return family
+
+
+def _audit(found: Summary) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "likewave_audit_users", "Users held against the log", value=found.users_total
+    )
+    yield CounterMetricFamily(
+        "likewave_audit_differences", "Differences found", value=found.differences_total
+    )
+    yield _gauge("audit_last_timestamp_seconds", "When the last check ended", found.at / 1000)

@@ -1,4 +1,4 @@
-"""The commands that watch over the stream: lag, monitor."""
+"""The commands that watch over the stream: lag, top, monitor."""
 
 import asyncio
 from typing import Annotated
@@ -24,6 +24,10 @@ Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until C
 Window = Annotated[
     float, typer.Option(min=1, max=60, metavar="SECONDS", help="To judge by: rates, what moves.")
 ]
+Interval = Annotated[
+    float, typer.Option(min=0.5, max=60, metavar="SECONDS", help="Between two pictures.")
+]
+Once = Annotated[bool, typer.Option("--once", help="Show one picture, and end.")]
 
 app = typer.Typer()
 
@@ -53,6 +57,25 @@ def lag(*, watch: Watch = False, window: Window = 3.0, json: Json = False) -> No
     else:
         Console().print(lag_tables.lag(found))
     raise typer.Exit(CODES.get(found.verdict, WORSE))
+
+
+@app.command(epilog="Example: likewave top --once")
+def top(*, interval: Interval = 1.0, once: Once = False, json: Json = False) -> None:
+    """Show how the stream does, live: verdicts, rates, freshness, dead letters, store.
+
+    From the last report of a monitor, or asked from here where none runs; it
+    says which. On a terminal until q or Ctrl-C, elsewhere one picture after the
+    other (--json: one a line).
+
+    With --once the exit code is that of `likewave lag`.
+    """
+    from streams import top as tops  # noqa: PLC0415 - only this command has a screen
+
+    settings = load()
+    if not once:
+        raise typer.Exit(asyncio.run(tops.watch(settings, every_s=interval, json=json)))
+    found = asyncio.run(tops.once(settings, json=json))
+    raise typer.Exit(UNKNOWN if found.error else CODES.get(found.verdict, WORSE))
 
 
 @app.command(epilog="Example: LIKEWAVE_MONITOR_PORT=9108 likewave monitor")

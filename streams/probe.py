@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.canary import FEED, Canary
+from streams.canary import Canary
+from streams.report import FEED
 
 if TYPE_CHECKING:
     from streams.settings import Settings

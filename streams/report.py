@@ -1,6 +1,6 @@
-"""What the monitor found: the diagnosis of the log, the state of the store, how fresh feeds are.
+"""What operators look at: the diagnosis of the log, the state of the store, how fresh feeds are.
 
-Its last report is in the store, as JSON under `monitor`, for whoever wants to show it.
+monitor    string  JSON: the last report of `likewave monitor`, with the course of its last minutes
 """
 
 from __future__ import annotations
@@ -13,14 +13,19 @@ import msgspec
 
 from models.errors import StoreError
 from models.verdict import Verdict
-from streams import reader, verdicts
+from streams import breakers, continuous, reader, verdicts
 from streams import store as stores
+from streams.clock import now_ms
+from streams.course import Course
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.settings import Settings
     from streams.store import Store
 
 KEY = "likewave:monitor"
+FEED, STREAM = PATHS = ("feed", "stream")  # on which acts of the canary are awaited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,11 @@ class StoreState:
 
     memory_bytes: int = 0
     max_memory_bytes: int = 0  # 0 is without a limit
+    clients: int = 0  # connections
+    operations_per_s: int = 0
     shards: list[reader.Census] = field(default_factory=list)
+    held: list[breakers.Held] = field(default_factory=list)
+    audited: continuous.Summary | None = None  # by the continuous audit, if one ever ran
     error: str = ""
 
 
@@ -49,7 +58,8 @@ class Report:
     at: int
     diagnosis: verdicts.Diagnosis
     store: StoreState
-    freshness: dict[str, Freshness]  # by path: feed, stream
+    freshness: dict[str, Freshness]  # by path; empty where no monitor measures it
+    course: Course = field(default_factory=Course)
 
 
 NOTHING_YET = Report(
@@ -66,16 +76,37 @@ NOTHING_YET = Report(
 )
 
 
-async def state(settings: Settings) -> StoreState:
-    """Ask for the state of the store."""
+async def look(
+    settings: Settings,
+    lookout: verdicts.Lookout,
+    freshness: Mapping[str, Freshness],
+    before: Course,
+) -> Report:
+    """Ask for all of it; `before` is the course up to now."""
+    diagnosis, state = await asyncio.gather(lookout.look(), _state(settings))
+    now, fresh = now_ms(), freshness.get(FEED, Freshness())
+    return Report(
+        at=now,
+        diagnosis=diagnosis,
+        store=state,
+        freshness=dict(freshness),
+        course=before.continued(now, diagnosis, p50=fresh.p50, p99=fresh.p99),
+    )
+
+
+async def _state(settings: Settings) -> StoreState:
     try:
         async with stores.opened(settings) as store:
-            memory = await store.info("memory")
+            info = await store.info()
             shards = [reader.census(store, shard) for shard in range(settings.shards)]
             return StoreState(
-                memory_bytes=memory["used_memory"],
-                max_memory_bytes=memory["maxmemory"],
+                memory_bytes=info["used_memory"],
+                max_memory_bytes=info["maxmemory"],
+                clients=info["connected_clients"],
+                operations_per_s=info["instantaneous_ops_per_sec"],
                 shards=list(await asyncio.gather(*shards)),
+                held=await breakers.held(store),
+                audited=await continuous.last(store),
             )
     except StoreError as error:
         return StoreState(error=str(error))
@@ -91,6 +122,9 @@ async def keep(settings: Settings, report: Report) -> None:
 
 
 async def last(store: Store) -> Report | None:
-    """Read the last report; None where no monitor ever ran."""
+    """Read the last report; None where no monitor ever ran, or it was one of another version."""
     found = await store.get(KEY)
-    return None if found is None else msgspec.json.decode(found, type=Report)
+    try:
+        return None if found is None else msgspec.json.decode(found, type=Report)
+    except msgspec.ValidationError:
+        return None

@@ -127,6 +127,7 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
     async with local_stack(options, say) as settings:
         say(f"broker {settings.kafka}, store {address(settings.redis)}, workers: {options.workers}")
         say(f"page and API {settings.api_url}/ (docs: /docs); to sign in: likewave token USER")
+        say(f"operators {settings.api_url}/operator; to sign in: likewave token ops --operator")
         say(f"metrics http://{settings.monitor_host}:{settings.monitor_port}/metrics")
         say(f"Data and logs are in {DATA_DIR}/ and stay there. Ctrl-C ends the stack.")
         await end.wait()

@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 
 from models.errors import LikewaveError
 from models.finding import Finding, State, fail, failed, ok, warn
-from streams import reader, store
+from streams import breakers, reader, store
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
@@ -206,6 +206,20 @@ async def _jobs(feeds: store.Store, settings: Settings, _: int) -> Finding:
     return ok("jobs", "none is open")
 
 
+async def _breakers(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    del settings
+    held = await breakers.held(feeds)
+    if not held:
+        return ok("breakers", "no partition is held")
+    listed = ", ".join(f"{one.source} (at offset {one.offset})" for one in held)
+    releases = " && ".join(f"likewave dlq release {one.source}" for one in held)
+    return fail(
+        "breakers",
+        f"held because nearly all that comes is invalid: {listed}",
+        f"likewave dlq ls says where, the worker's log why; mend the producer, then {releases}",
+    )
+
+
 CHECKS: dict[str, Check] = {
     "store role": _role,
     "maxmemory-policy": _eviction,
@@ -217,4 +231,5 @@ CHECKS: dict[str, Check] = {
     "policy": _policy,
     "store clock": _clock,
     "jobs": _jobs,
+    "breakers": _breakers,
 }

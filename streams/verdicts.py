@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from models.errors import BrokerError, LikewaveError
 from models.verdict import Observation, Verdict, judge
-from streams import hot_accounts, store
+from streams import hot_accounts as hot
+from streams import store
 from streams.lag import gauge
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ class Diagnosis:
     seconds: float = 0.0
     catch_up_s: float | None = 0.0
     dead_letters: int = 0  # that were ever written
+    workers: int = 0  # that hold partitions
     partitions: list[Judged]
-    hot_accounts: list[hot_accounts.Account]  # of the partition in which most wait
+    hot_accounts: list[hot.Account]  # of the partition in which most wait
     error: str = ""
     broker_up: bool = True
 
@@ -71,7 +73,7 @@ class Lookout:
         self._windows: defaultdict[tuple[str, int], deque[Observation]] = defaultdict(deque)
         self._open = AsyncExitStack()
         self._gauge: Gauge | None = None
-        self._accounts: list[hot_accounts.Account] = []
+        self._accounts: list[hot.Account] = []
         self._asked_at = 0
 
     async def __aenter__(self) -> Self:
@@ -124,17 +126,18 @@ class Lookout:
             seconds=max(one.seconds for one in judged),
             catch_up_s=None if None in catch_ups else max(filter(None, catch_ups), default=0.0),
             dead_letters=await asked.dead_letters(),
+            workers=asked.workers,
             partitions=judged,
             hot_accounts=await self._hot_accounts(
                 max(judged, key=lambda one: one.lag), backlog.now
             ),
         )
 
-    async def _hot_accounts(self, hottest: Judged, now: int) -> list[hot_accounts.Account]:
+    async def _hot_accounts(self, hottest: Judged, now: int) -> list[hot.Account]:
         if hottest.lag < MANY:
             return []
         if now - self._asked_at >= ASKED_EVERY_MS:
-            self._accounts = await hot_accounts.of(self._settings, hottest.topic, hottest.partition)
+            self._accounts = await hot.of(self._settings, hottest.topic, hottest.partition)
             self._asked_at = now
         return self._accounts
 
@@ -155,7 +158,12 @@ class Lookout:
         window = self._windows[one.topic, one.partition]
         window.append(
             Observation(
-                now=now, fence=one.fence, end=one.end, attended=one.attended, fault=one.fault
+                now=now,
+                fence=one.fence,
+                end=one.end,
+                attended=one.attended,
+                fault=one.fault,
+                held_since=one.held_since,
             )
         )
         while len(window) > 1 and window[1].now <= now - self._window_ms:

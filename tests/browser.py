@@ -82,11 +82,11 @@ class Api(Server):
         """Tell whether it can give feeds."""
         return b" 200 " in exchange(self.port, b"GET /ready HTTP/1.0\r\n\r\n", 16)
 
-    def token(self, user: str, *, minutes: float = 5) -> str:
+    def token(self, user: str, *, minutes: float = 5, operator: bool = False) -> str:
         """Sign a token, as `likewave token` does."""
         key = jwt.PyJWK(json.loads((self.data_dir / keys.LOCAL_KEY).read_bytes()))
         signer = keys.Signer(key, self._settings.api_issuer, self._settings.api_audience)
-        return signer.token(user, now=now_ms(), minutes=minutes)
+        return signer.token(user, now=now_ms(), minutes=minutes, operator=operator)
 
 
 class Site:

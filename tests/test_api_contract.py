@@ -38,6 +38,7 @@ def doors(settings: Settings, tmp_path: Path) -> Iterator[Doors]:
 
 
 @pytest.mark.timeout(3_600)
+@pytest.mark.filterwarnings("ignore:Do not use the `random`")  # the API does, in its own thread
 def test_the_contract_is_kept(doors: Doors, seed: int) -> None:
     """Valid or not, signed in or not, every request is answered as declared, and none by 5xx."""
     schema = schemathesis.openapi.from_url(f"{doors.url}/openapi.json")

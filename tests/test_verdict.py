@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.verdict import COMMANDS, Observation, Verdict, judge
+from models.verdict import COMMANDS, HELD, Observation, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,15 @@ def test_what_cannot_be_measured_is_said_as_it_is() -> None:
 
     assert (finding.verdict, finding.sentence) == (Verdict.ERR, "another log: flush")
     assert verdict([*before, fault, after]) is Verdict.OK
+
+
+def test_a_partition_that_is_held_is_named_so() -> None:
+    """It stalls from the first moment on, whoever is there, and has a remedy of its own."""
+    held = Observation(now=1_000, fence=5, end=10, attended=False, held_since=500_000)
+    finding = judge([held], recent_ms=RECENT_MS)
+
+    assert (finding.verdict, finding.command) == (Verdict.STALL, HELD)
+    assert finding.sentence.startswith("held by its breaker since 1970-01-01 00:08:20 UTC: 5 ")
 
 
 def test_rates_are_recent_and_say_when_all_is_applied() -> None:

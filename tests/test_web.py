@@ -306,6 +306,44 @@ def test_what_was_on_the_screen_for_a_while_was_seen(site: Site) -> None:
     assert views == 1
 
 
+@pytest.mark.parametrize(
+    ("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["light-desktop", "dark-phone"]
+)
+def test_operators_see_how_the_stream_does(
+    site: Site, scheme: str, size: tuple[int, int], request: pytest.FixtureRequest
+) -> None:
+    """Numbers, plots and partitions are those of this moment, and nobody is kept from them."""
+    page = site.open(scheme=scheme, size=size)
+    page.goto(f"/operator#token={site.api.token('ops', operator=True)}")
+    expect(page.locator("#verdict")).to_have_text("OK")
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(page.locator("#source")).to_contain_text("No report of a monitor was found")
+    expect(page.locator(".plot canvas")).to_have_count(4)
+    page.get_by_text("12 partitions are OK").click()
+    expect(page.get_by_role("row", name="likes:0")).to_contain_text("OK")
+    page.get_by_role("rowheader", name="likes:0").select_text()
+    seen = page.locator("#source").text_content()
+    expect(page.locator("#source")).not_to_have_text(str(seen))
+    assert "likes" in page.evaluate("String(getSelection())")  # so that it can be copied
+
+    assert page.url.endswith("/operator")
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    keep(page, f"operator-{request.node.callspec.id}")
+    assert grave(page) == []
+
+
+def test_the_page_of_operators_is_not_for_users(site: Site) -> None:
+    """A user is told what is missing."""
+    page = site.open()
+    page.goto(f"/operator#token={site.api.token('ida')}")
+    expect(page.locator("#token-error")).to_contain_text("scope `operator`")
+
+    assert page.locator("#view").is_hidden()
+    assert site.complaints(besides=re.compile(r"403 \(Forbidden\)")) == []
+    site.forgive()
+
+
 def test_browsers_keep_the_files_of_a_page_and_ask_for_the_page_itself(site: Site) -> None:
     """Files have the version in their address; a page that is known is not sent again."""
     page = httpx.get(site.api.url)

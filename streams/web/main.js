@@ -9,6 +9,7 @@ import { ForYou } from "./for_you.js";
 import { Friends } from "./friends.js";
 import { speak, toast } from "./messages.js";
 import { account, findSomebody, meet, share } from "./people.js";
+import { openSession, tokenInAddress } from "./session.js";
 import { Sightings } from "./sightings.js";
 import { Trending } from "./trending.js";
 import { explain } from "./why.js";
@@ -39,13 +40,11 @@ async function start() {
   else askForToken();
 }
 
-/** Sign in with the token that the address holds, if it does; it leaves the address at once. */
+/** Sign in with the token that the address holds, if it does. */
 function takeToken() {
-  const token = /^#token=(.+)$/.exec(location.hash)?.[1];
-  if (!token) return false;
-  history.replaceState(null, "", location.pathname); // an address is shown, kept and sent
-  signIn(token);
-  return true;
+  const token = tokenInAddress();
+  if (token) signIn(token);
+  return Boolean(token);
 }
 
 async function signIn(token) {
@@ -58,8 +57,6 @@ async function signIn(token) {
 }
 
 const tokenOf = async (user) => (await post("/v1/dev/token", { user })).token;
-
-const openSession = (token) => post("/v1/session", {}, { headers: { Authorization: `Bearer ${token}` } });
 
 /** Open the feeds of whoever has the session, as soon as the server says who that is. */
 async function enter() {

@@ -1,0 +1,73 @@
+"""What operators look at: the last report of a monitor, or where none runs one made here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from models.errors import StoreError
+from streams import report as reports
+from streams import store as stores
+from streams.clock import now_ms
+from streams.course import Course
+from streams.verdicts import Lookout
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+FRESH_MS = 5_000  # a report that is older is of a monitor that does not run, or cannot
+AGAIN_MS = 900  # within which whoever asks here is given the same
+WINDOW_S, RECENT_S = 60.0, 8.0  # as the monitor has them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A report, whose it is, and when a monitor last made one (Unix ms; 0 is never)."""
+
+    by_monitor: bool
+    monitor_at: int
+    report: reports.Report
+
+
+class Outlook:
+    """A context in which one asks for the report again and again."""
+
+    def __init__(self, settings: Settings, *, recent_s: float = RECENT_S) -> None:
+        self._settings = settings
+        self._lookout = Lookout(settings, window_s=WINDOW_S, recent_s=recent_s)
+        self._monitor_at = 0
+        self._course = Course()
+        self._sight: Sight | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._lookout.__aexit__()
+
+    async def sight(self) -> Sight:
+        """Give what there is to see now; never raise a LikewaveError."""
+        async with self._one_at_a_time:
+            if self._sight is None or now_ms() - self._sight.report.at >= AGAIN_MS:
+                self._sight = await self._told() or await self._made()
+                self._course = self._sight.report.course
+            return self._sight
+
+    async def _told(self) -> Sight | None:
+        try:
+            async with stores.opened(self._settings) as store:
+                found = await reports.last(store)
+        except StoreError:
+            return None
+        if found is None:
+            return None
+        self._monitor_at = found.at
+        if now_ms() - found.at >= FRESH_MS:
+            return None
+        return Sight(by_monitor=True, monitor_at=found.at, report=found)
+
+    async def _made(self) -> Sight:
+        made = await reports.look(self._settings, self._lookout, {}, self._course)
+        return Sight(by_monitor=False, monitor_at=self._monitor_at, report=made)
