@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
-from streams import attendance, clock, reader
+from streams import attendance, clock, reader, shedding
 from streams.kafka import ANSWER_MS, explained, options
 from streams.metadata import describe
 
@@ -44,6 +44,7 @@ class Position:
     end: int
     attended: bool = False  # a worker is there
     fault: str = ""  # why the fence says nothing, and what to do
+    halvings: int = 0  # of views one in 2^halvings is counted now
 
     @property
     def lag(self) -> int:
@@ -88,10 +89,12 @@ class Gauge:
             *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
         )
         connected = await attendance.is_connected(self._store, self._settings)
+        shed = await shedding.told(self._store, places)
         positions = [
             replace(
                 self._position(place, found[place.topic].log, (starts[place], ends[place]), shards),
                 attended=connected or place in held,
+                halvings=shed.get(place, 0),
             )
             for place in places
         ]

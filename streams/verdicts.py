@@ -155,7 +155,12 @@ class Lookout:
         window = self._windows[one.topic, one.partition]
         window.append(
             Observation(
-                now=now, fence=one.fence, end=one.end, attended=one.attended, fault=one.fault
+                now=now,
+                fence=one.fence,
+                end=one.end,
+                attended=one.attended,
+                fault=one.fault,
+                halvings=one.halvings,
             )
         )
         while len(window) > 1 and window[1].now <= now - self._window_ms:
