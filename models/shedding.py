@@ -60,8 +60,6 @@ def is_counted(user: str, item: str, at: int, halved: int) -> bool:
 
 def sampled(rows: Rows, halved: int, trending_half_life_ms: int) -> Rows:
     """Let views in a sample of one in 2^halved count for all, and turn the others into `seen`."""
-    if not halved:
-        return rows
     kinds, scores = list(rows.kind), list(rows.score)
     for place, kind in enumerate(rows.kind):
         if kind != "view":

@@ -106,7 +106,8 @@ class Carrier:
         if decoded.rejects:
             await self.dead_letters.send(tp, decoded.rejects)
         laid = rows(span.topic, decoded.events, decoded.offsets, self.settings.policy)
-        span = replace(span, halvings=self.shedding.of(span.topic))
+        if halvings := self.shedding.of(span.topic):
+            span = replace(span, halvings=halvings)
         work = await self.shards.apply(laid, span, decoded.at)
         self.fences.acknowledge(tp, span.next)
         self.tally.events += len(decoded.events)

@@ -41,7 +41,7 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     erased:{s}                 set   SHA-1 of the ids of erased accounts, for ever
     shed:{s}:<topic>:<partition>  list  stretches of whose views a sample was counted: `begin next
                                      halvings at`, the latest `at` in it; within the horizon
-    due:{s}                    zset  acts and views keys -> a time no later than their oldest entry
+    due:{s}                    zset  acts, views and shed keys -> a time no later than their oldest entry
     job:{s}                    list  slices of the one fan-out too large for a call, still to do
     connected:{s}              zset  user with an open stream -> end of the lease, Unix ms of the
                                      servers that renew it (streams/notices.py), and take out old ones

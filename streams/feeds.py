@@ -87,8 +87,9 @@ class Shards:
         `at` is the greatest of the batch's valid events, the rows' own or not. Waits out a store
         that is away. Raises GapError where a shard lacks what comes before the batch.
         """
-        rows = sampled(rows, span.halvings, self._policy["trending_half_life"])
-        worker_metrics.shed_views.inc(rows.kind.count("seen") if span.halvings else 0)
+        if span.halvings:
+            rows = sampled(rows, span.halvings, self._policy["trending_half_life"])
+            worker_metrics.shed_views.inc(rows.kind.count("seen"))
         parts = route(rows, self._count)
         work = await asyncio.gather(
             *(self._apply(shard, *part, span, at) for shard, part in enumerate(parts))
