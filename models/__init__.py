@@ -18,6 +18,7 @@ In import order; a module imports only what stands above it:
     submission   events as front-ends hand them in: whose they are, and what need not be said
     cloudevents  CloudEvents over HTTP: what the headers say of the event in the body
     columns      events as columns of rows, the shape in which they reach a shard
+    shedding     what is counted of views while too many events wait
     routing      which shards a row concerns
     registers    switches whose last writer wins
     circle       whose acts reach whom, and how much they weigh

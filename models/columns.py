@@ -36,7 +36,7 @@ class Rows:
     Of a view, which nothing takes back, `register` is 2 * at + 1 where it was completed.
     """
 
-    kind: list[str]  # like, share, post, direct, view, hide, takedown, erase, an edge's kind
+    kind: list[str]  # like, share, post, direct, view, seen, hide, takedown, erase, an edge's kind
     who: list[str]  # actor, sender, viewer; the end whose circle changes; "" for a takedown
     item: list[str]  # "" for an edge and an erasure
     other: list[str]  # recipient, friend, other; the topics of a post; "" for all else

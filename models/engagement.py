@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.decay import effective_time, view_weight
-from models.policy import MINUTE
+from models.policy import HALF_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from models import events
-    from models.view import Proof, View
+    from models.view import Counted, Proof, View
 
-HALF_HOUR = 30 * MINUTE
 TOLERANCE = 1e-6  # of the strength an item had at its peak: acts are taken back by subtraction
 
 
@@ -123,15 +121,15 @@ def _bounds(view: View, item: str, least: float, most: float) -> tuple[float, fl
     return lowest, peak + half_life_ms * math.log2(strongest)
 
 
-def _recent_views(view: View, item: str) -> list[events.View]:
-    return [seen for seen in view.views_of(item) if seen.at > view.horizon]
+def _recent_views(view: View, item: str) -> list[Counted]:
+    return [seen for seen in view.views_of(item) if seen.event.at > view.horizon]
 
 
 def _count(
     view: View,
     item: str,
     acts: Sequence[Proof],
-    seen: Sequence[events.View],
+    seen: Sequence[Counted],
     *,
     apart: AbstractSet[str],
 ) -> Engagement:
@@ -140,7 +138,7 @@ def _count(
         return Engagement()
     uncounted = view.erased | apart
     acts = [act for act in acts if act.actor not in uncounted]
-    views = _strongest(view, [one for one in seen if one.user not in uncounted])
+    views = _strongest(view, [one for one in seen if one.event.user not in uncounted])
     kinds = Counter(act.kind for act in acts)
     score = _merged(view, _alone(view, item, acts) + views)
     return Engagement(kinds["like"], kinds["share"], len(views), score)
@@ -160,13 +158,18 @@ def _alone(view: View, item: str, acts: Sequence[Proof]) -> list[float]:
     ]
 
 
-def _strongest(view: View, seen: Sequence[events.View]) -> list[float]:
-    """Score views, of each account and half hour the one that counts most."""
-    policy = view.policy
+def _strongest(view: View, counted: Sequence[Counted]) -> list[float]:
+    """Score views, of each account and half hour the one that counts most.
+
+    One of a sample counts for all that it was drawn from.
+    """
+    policy, seen = view.policy, [one.event for one in counted]
     completion = np.array([one.completion for one in seen], dtype=np.float64)  # None is NaN
     dwell_ms = np.array([one.dwell_ms for one in seen], dtype=np.float64)
     age = np.array([policy.young_weight if view.is_young(one) else 1.0 for one in seen])
-    bonus = policy.trending_half_life_ms * np.log2(view_weight(completion, dwell_ms, policy) * age)
+    weight = view_weight(completion, dwell_ms, policy) * age
+    halvings = np.array([one.halvings for one in counted], dtype=np.float64)
+    bonus = policy.trending_half_life_ms * (np.log2(weight) + halvings)
     strongest: dict[tuple[str, int], float] = {}
     for one, added in zip(seen, bonus.tolist(), strict=True):
         slot = one.user, one.at // HALF_HOUR

@@ -49,7 +49,7 @@ NAMINGS = {
 }
 NAMELESS = {
     *("trending", "fresh", "down", "erased", "job", "fence", "policy", "exposures", "breaker"),
-    *("notices", "likewave"),
+    *("notices", "shed", "likewave"),
 }
 
 

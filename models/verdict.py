@@ -8,7 +8,7 @@ be asked for at any moment. From the worst to the best, the first that applies:
     STALL   it is held by its breaker
     STOP    events wait, the fence stands still, and no worker is there
     STALL   the same while a worker is there: it holds the partition, or its process is connected
-    WARN    the fence moves, but more and more events wait
+    WARN    the fence moves, but more and more events wait, or load is shed
     OK      all is applied, or what waits does not become more
 
 Standing still, growing and all rates are judged over the recent part of the window, and only where
@@ -61,6 +61,7 @@ class Observation:
     attended: bool  # a worker is there
     fault: str = ""  # why the fence says nothing, and what to do
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
+    halvings: int = 0  # while the worker sheds load: of views one in 2^halvings is counted
 
     @property
     def lag(self) -> int:
@@ -97,6 +98,9 @@ def judge(window: Sequence[Observation], *, recent_ms: int) -> Finding:
     whole = recent[-1].now - recent[0].now >= recent_ms and all(one.lag for one in recent)
     verdict, sentence = _verdict(window, recent if whole else [], arrival)
     is_held = verdict is Verdict.STALL and window[-1].held_since
+    if sampled := window[-1].halvings:
+        verdict = Verdict.WARN if verdict is Verdict.OK else verdict
+        sentence += f"; load is shed: of views one in {2**sampled} is counted"
     return Finding(
         verdict=verdict,
         sentence=sentence,

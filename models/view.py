@@ -19,6 +19,7 @@ from models import circle, events
 from models.authorship import Authorship
 from models.decay import effective_time
 from models.registers import Registers, newest
+from models.shedding import is_counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,6 +57,13 @@ class Entry(NamedTuple):
     proofs: list[Proof]
 
 
+class Counted(NamedTuple):
+    """A view that counts for its item; one in 2^halvings did when it came."""
+
+    event: events.View
+    halvings: int
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """What speaks for one item: the acts that count, and those that left the horizon."""
@@ -87,7 +95,7 @@ class View:
         self.erased: set[str] = set()  # accounts
         self._registers = Registers()
         self._authorship = Authorship()
-        self._views: defaultdict[str, list[events.View]] = defaultdict(list)  # by item
+        self._views: defaultdict[str, list[Counted]] = defaultdict(list)  # by item
         self._views_by: defaultdict[str, list[events.View]] = defaultdict(list)  # by viewer
         self._followers: defaultdict[str, set[str]] = defaultdict(set)  # ever
         self._young: set[tuple[str, Proof]] = set()  # item, and what a young account did with it
@@ -97,8 +105,8 @@ class View:
         """Give the moment (Unix ms) at or before which an act counts no more."""
         return self.stream_time - self.policy.horizon_ms
 
-    def apply(self, event: events.Event) -> None:
-        """Take in one valid event."""
+    def apply(self, event: events.Event, halvings: int = 0) -> None:
+        """Take in one valid event, which came while one view in 2^halvings was counted."""
         self.stream_time = max(self.stream_time, event.at)
         self._registers.write(event)
         match event:
@@ -107,7 +115,8 @@ class View:
                     act = Proof(event.register, event.user, event.at)
                     self._young.add((event.item, act))
             case events.View():
-                self._views[event.item].append(event)
+                if is_counted(event.user, event.item, event.at, halvings):
+                    self._views[event.item].append(Counted(event, halvings))
                 self._views_by[event.user].append(event)
             case events.Follow() | events.Unfollow():
                 self._followers[event.friend].add(event.user)
@@ -231,8 +240,8 @@ class View:
             if (at := registers.of(kind, actor)[item].on)
         ]
 
-    def views_of(self, item: str) -> list[events.View]:
-        """Give all views of `item`, young or old, in no order."""
+    def views_of(self, item: str) -> list[Counted]:
+        """Give all views that count for `item`, young or old, in no order."""
         return self._views.get(item, [])
 
     def views_by(self, user: str) -> list[events.View]:

@@ -40,6 +40,7 @@ From the log into the feeds:
     fences        where a worker stands: the shards' fences against the log
     dead_letters  what cannot be applied, and why
     breakers      which partitions wait until somebody has looked, as the store knows it
+    shedding      how far a worker sheds load, by what waits in its partitions
     agents        the Faust application: one agent a topic
     watchdog      ends a worker whose shards fell behind or no longer move
     exits         what workers ended with: counted in the store, where the next one finds it

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import faust
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streams.feeds import Shards, Span
     from streams.fences import Fences
     from streams.settings import Settings
+    from streams.shedding import Shedding
     from streams.transport import Batch
 
 SESSION_S = 6  # a killed worker's partitions are free after this long; the broker's least
@@ -80,12 +81,18 @@ class Carrier:
     fences: Fences
     dead_letters: Takes
     breakers: Holds
+    shedding: Shedding
     tally: Tally
 
     async def positions(self, consumer: Any, assigned: set[TP]) -> Mapping[TP, int]:
         """Give the offset each partition must be read from."""
         await self.breakers.load()
-        return await self.fences.positions(consumer, assigned)
+        positions = await self.fences.positions(consumer, assigned)
+        ends = await consumer.highwaters(*assigned)
+        held = self.tally.held
+        waiting = {tp: ends[tp] - begin for tp, begin in positions.items() if tp not in held}
+        await self.shedding.follow(waiting)
+        return positions
 
     async def carry(self, tp: TP, batch: Batch) -> bool:
         """Apply `batch` to all shards, whole, or nothing of it where its partition is held."""
@@ -99,6 +106,8 @@ class Carrier:
         if decoded.rejects:
             await self.dead_letters.send(tp, decoded.rejects)
         laid = rows(span.topic, decoded.events, decoded.offsets, self.settings.policy)
+        if halvings := self.shedding.of(span.topic):
+            span = replace(span, halvings=halvings)
         work = await self.shards.apply(laid, span, decoded.at)
         self.fences.acknowledge(tp, span.next)
         self.tally.events += len(decoded.events)

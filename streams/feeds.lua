@@ -39,7 +39,9 @@ The shard functions: what a batch of rows does to one shard, atomically with the
     young:{s}                  zset  kind|actor|item -> at: likes and shares of young accounts
     down:{s}                   set   items taken down, for ever
     erased:{s}                 set   SHA-1 of the ids of erased accounts, for ever
-    due:{s}                    zset  acts and views keys -> a time no later than their oldest entry
+    shed:{s}:<topic>:<partition>  list  stretches of whose views a sample was counted: `begin next
+                                     halvings at`, the latest `at` in it; within the horizon
+    due:{s}                    zset  acts, views and shed keys -> a time no later than their oldest entry
     job:{s}                    list  slices of the one fan-out too large for a call, still to do
     connected:{s}              zset  user with an open stream -> end of the lease, Unix ms of the
                                      servers that renew it (streams/notices.py), and take out old ones
@@ -912,11 +914,11 @@ local function see(user, item, register)
   end
 end
 
-local function view(row)
+local function view(row, kind)   -- `seen` is a view that counts for nothing
   local user, item, at = row.who, row.item, floor(row.register / 2)
   if at <= cut then return end
   if row.mine then see(user, item, row.register) end
-  if not row.own or is_down(item) then return end
+  if kind == 'seen' or not row.own or is_down(item) then return end
   local half_hour = floor(at / HALF_HOUR)
   local key, member = 'views' .. tag .. digits(half_hour), item .. '|' .. user
   local before, contribution = tonumber(call('ZSCORE', key, member) or nil), tonumber(row.score)
@@ -1196,6 +1198,36 @@ local function forget_views(half_hour, limit)
   return #old / 2, call('EXISTS', key) == 1 and (half_hour + 1) * HALF_HOUR
 end
 
+-- When stretches of views made until `at` are due: after the last half hour of these.
+local function after_views(at)
+  return digits(floor(at) + 2 * HALF_HOUR)
+end
+
+-- Forget stretches of which no view is left: whoever counts again has to know of the others.
+local function forget_shed(source, limit)
+  local key, first = 'shed' .. tag .. source, first_half_hour()
+  for forgotten = 0, limit - 1 do
+    local at = match(call('LINDEX', key, '0') or '', '(%d+)$')
+    if not at then return forgotten, nil end
+    if floor(at / HALF_HOUR) >= first then return forgotten, after_views(at) end
+    call('LPOP', key)
+  end
+  return limit, cut
+end
+
+-- Remember that of the views from offset `from` to `reached` a sample was counted.
+local function note_shed(batch, from, reached)
+  local key, at, halvings = 'shed' .. tag .. batch.source, batch.at, digits(batch.halvings)
+  local begin, upto, of, latest = match(call('LINDEX', key, '-1') or '', '(%d+) (%d+) (%d+) (%d+)')
+  local goes_on = begin and tonumber(upto) == from and of == halvings
+  if goes_on then
+    from, at = begin, math.max(at, tonumber(latest))
+    call('RPOP', key)
+  end
+  call('RPUSH', key, table.concat({ digits(from), digits(reached), halvings, digits(at) }, ' '))
+  if not begin then call('ZADD', 'due' .. here, after_views(at), 'shed:' .. batch.source) end
+end
+
 -- What else goes with a register that was on: of an act of `owner`, or of a share by name.
 local function forget_act(kind, owner, item, at)
   let_go(kind, owner, item)
@@ -1212,6 +1244,7 @@ end
 local function forget(name, limit)
   local kind, owner = match(name, '^(%l+):(.*)$')
   if kind == 'view' then return forget_views(owner, limit) end
+  if kind == 'shed' then return forget_shed(owner, limit) end
   local key = kind == 'seen' and 'seen' .. tag .. owner or 'acts' .. tag .. name
   local old = call('ZRANGE', key, '-inf', digits(2 * cut + 1), 'BYSCORE', 'LIMIT', '0', limit, 'WITHSCORES')
   for k = 1, #old, 2 do
@@ -1273,7 +1306,7 @@ end
 -- A row: kind, who, item, other (of a post: its topics), register (2 * at + off), score (digits),
 -- young (the account), own (this is the home of the item, or of a share's recipient), mine (of who).
 local ROWS = {
-  like = act, share = act, post = act, direct = direct, view = view, hide = hide,
+  like = act, share = act, post = act, direct = direct, view = view, seen = view, hide = hide,
   friend = edge, follow = edge, block = edge, blocked = edge, mute = edge, favor = edge,
   takedown = take_down, erase = erase,
 }
@@ -1306,10 +1339,10 @@ end
 --[[
 apply(fence:{s}, batch): carry the rows of one batch into the shard; returns
 { offset the fence is at now, open job (0 or 1), rows applied, work done }.
-A batch (msgpack): source `<topic>:<partition>`, begin, next, from_start, log, at, policy, and the
-columns kind, who, item, other, register, score, young, home, offset. A call does about policy.step
-of work and then returns early: call again with the same batch, or its rest, until the offset is
-`next` and no job is open. A row may be met twice: its register makes the second time nothing.
+A batch (msgpack): source `<topic>:<partition>`, begin, next, from_start, log, at, halvings (of its
+views one in 2^halvings is counted), policy, and the columns kind, who, item, other, register, score,
+young, home, offset. A call does about policy.step of work and then returns early: call again with
+the same batch, or its rest, until the offset is `next` and no job is open. A row may be met twice: its register makes the second time nothing.
 ]]
 local function apply(keys, args)
   local fence, batch = keys[1], cmsgpack.unpack(args[1])
@@ -1328,6 +1361,7 @@ local function apply(keys, args)
   if reached > position or not value then
     call('HSET', fence, batch.source,
       digits(reached) .. ' ' .. batch.log .. ' ' .. digits(at), 'time', digits(time))
+    if (batch.halvings or 0) > 0 and reached > position then note_shed(batch, position, reached) end
   end
   sweep()
   tell()
@@ -1762,11 +1796,17 @@ local function draw(keys, args)
   return cmsgpack.pack(drawn(args[1], wanted))
 end
 
--- What an audit compares, as of one moment: the shard's { fence fields and values, open job }, then
--- what was asked for.
+-- What an audit compares, as of one moment: the shard's { fence fields and values, open job, of each
+-- partition of views where a sample was counted }, then what was asked for.
 
 local function moment(fence)
-  return { call('HGETALL', fence), call('EXISTS', 'job' .. here) }
+  local fields, shed = call('HGETALL', fence), {}
+  for k = 1, #fields, 2 do
+    if match(fields[k], '^views:') then
+      shed[#shed + 1] = { fields[k], call('LRANGE', 'shed' .. tag .. fields[k], '0', '-1') }
+    end
+  end
+  return { fields, call('EXISTS', 'job' .. here), shed }
 end
 
 -- snapshot(fence:{s}, wanted, user...): of each user (msgpack) { feed { item, effective time }, floor

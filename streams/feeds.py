@@ -17,6 +17,7 @@ from models.decay import contribution
 from models.errors import GapError, StoreError
 from models.policy import DAY
 from models.routing import route
+from models.shedding import sampled
 from streams import worker_metrics
 from streams.store import SCHEMA, explain, mark
 
@@ -48,6 +49,7 @@ class Span:
     next: int
     log: str  # log id: topic id and cluster id
     from_start: bool  # the log has nothing before `begin`
+    halvings: int = 0  # of its views one in 2^halvings is counted
 
     @property
     def source(self) -> str:
@@ -85,6 +87,9 @@ class Shards:
         `at` is the greatest of the batch's valid events, the rows' own or not. Waits out a store
         that is away. Raises GapError where a shard lacks what comes before the batch.
         """
+        if span.halvings:
+            rows = sampled(rows, span.halvings, self._policy["trending_half_life"])
+            worker_metrics.shed_views.inc(rows.kind.count("seen"))
         parts = route(rows, self._count)
         work = await asyncio.gather(
             *(self._apply(shard, *part, span, at) for shard, part in enumerate(parts))
@@ -124,6 +129,7 @@ class Shards:
                 "from_start": span.from_start,
                 "log": span.log,
                 "at": at,
+                "halvings": span.halvings,
                 "policy": self._policy,
                 "home": home[piece],
                 **columns,

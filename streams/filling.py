@@ -21,6 +21,7 @@ from streams.feeds import Shards
 from streams.fences import Fences
 from streams.history import unheard
 from streams.kafka import explained, options
+from streams.shedding import Shedding
 from streams.topics import log_ids, partition_counts
 from streams.transport import check_internals, stretches
 
@@ -168,7 +169,8 @@ async def opened(
         **options(settings), enable_auto_commit=False, auto_offset_reset="earliest"
     )
     places = [TP(settings.topic(name), number) for name in topics for number in range(counts[name])]
-    carrier = Carrier(settings, shards, fences, Unheard(), Unbroken(), Tally())
+    counting_all = Shedding(store, settings)  # which nobody tells of what waits
+    carrier = Carrier(settings, shards, fences, Unheard(), Unbroken(), counting_all, Tally())
     filler = Filler(carrier, consumer, places)
     try:
         with explained(settings):

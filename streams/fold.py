@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.errors import StoreError
+from models.shedding import halvings_at
 from models.view import View
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ class Fold:
             self.view = self._begin()
             self._done = dict.fromkeys(goal, 0)
         for name, part in self._log.partitions.items():
-            for event in part.events[self._done[name] : goal[name]]:
-                self.view.apply(event)
+            shed, new = moment.shed.get(name, ()), slice(self._done[name], goal[name])
+            for event, offset in zip(part.events[new], part.offsets[new], strict=True):
+                self.view.apply(event, halvings_at(shed, offset))
         self._done = goal
         await self._follow_time(shard, moment.stream_time)
 

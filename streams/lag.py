@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
-from streams import attendance, breakers, clock, reader
+from streams import attendance, breakers, clock, reader, shedding
 from streams.kafka import ANSWER_MS, explained, options
 from streams.metadata import describe
 
@@ -45,6 +45,7 @@ class Position:
     attended: bool = False  # a worker is there
     fault: str = ""  # why the fence says nothing, and what to do
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
+    halvings: int = 0  # of views one in 2^halvings is counted now
 
     @property
     def lag(self) -> int:
@@ -91,6 +92,7 @@ class Gauge:
         )
         connected = await attendance.is_connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
+        shed = await shedding.told(self._store, places)
         self.workers = len(set(holders.values()))
         positions = [
             replace(
@@ -99,6 +101,7 @@ class Gauge:
                 ),
                 attended=connected or place in holders,
                 held_since=held.get(f"{one.topic}:{one.partition}", 0),
+                halvings=shed.get(place, 0),
             )
             for place in places
         ]

@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="fans in a shard above whose number acts are not pushed",
     )
+    shed_lag: int = Field(
+        200_000,
+        ge=0,
+        description="events waiting in a partition from which on views are sampled; 0 is never",
+    )
     group: str = Field("likewave", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Faust app id")
     api_host: str = Field("127.0.0.1", description="address on which the API listens")
     api_port: int = Field(8080, ge=1, le=65_535, description="port on which the API listens")

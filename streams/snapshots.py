@@ -6,13 +6,14 @@ before its fences and no others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from models.engagement import Engagement
 from models.holding import PROOFS, SHOWN, SHOWN_PROOFS, Holding, Shelf, Shown, Tally
+from models.shedding import Stretch
 from models.trends import FRESH, LISTED
 from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.pages import Reply, drawn, request
@@ -33,11 +34,13 @@ class Moment:
     fences: dict[tuple[str, int], int]  # (topic without prefix, partition) -> next offset
     stream_time: int  # Unix ms, 0 when nothing was applied
     busy: bool  # a job is open: nothing is complete yet
+    shed: dict[tuple[str, int], list[Stretch]] = field(default_factory=dict)  # as far as remembered
 
 
 class _Moment(msgspec.Struct, array_like=True, frozen=True):
     fields: list[str]
     jobs: int
+    shed: list[tuple[str, list[str]]] = []
 
 
 class _User(msgspec.Struct, array_like=True, frozen=True):
@@ -130,12 +133,21 @@ class Snapshots:
 
 def _moment(one: _Moment) -> Moment:
     fence = dict(_pairs(one.fields))
-    positions = {}
-    for source, value in fence.items():
-        topic, colon, partition = source.rpartition(":")
-        if colon:
-            positions[topic, int(partition)] = int(value.split()[0])
-    return Moment(positions, int(fence.get("time", 0)), bool(one.jobs))
+    positions = {
+        _place(source): int(value.split()[0]) for source, value in fence.items() if ":" in source
+    }
+    shed = {_place(source): [_stretch(one) for one in found] for source, found in one.shed}
+    return Moment(positions, int(fence.get("time", 0)), bool(one.jobs), shed)
+
+
+def _place(source: str) -> tuple[str, int]:
+    topic, _, partition = source.rpartition(":")
+    return topic, int(partition)
+
+
+def _stretch(stored: str) -> Stretch:
+    begin, following, halvings, _ = map(int, stored.split())
+    return Stretch(begin, following, halvings)
 
 
 def _pairs(flat: list[str]) -> zip[tuple[str, str]]:

@@ -164,6 +164,7 @@ class Lookout:
                 attended=one.attended,
                 fault=one.fault,
                 held_since=one.held_since,
+                halvings=one.halvings,
             )
         )
         while len(window) > 1 and window[1].now <= now - self._window_ms:

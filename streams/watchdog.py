@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     import faust
     from faust.types.tuples import TP
 
-    from streams.agents import Tally
-    from streams.feeds import Shards
-    from streams.fences import Fences
-    from streams.settings import Settings
+    from streams.agents import Carrier
     from streams.store import Store
 
 PERIOD_S = 1.0
@@ -41,27 +38,23 @@ class Watchdog:
     `lack` is what the worker waits for before it is ready, "" when it is.
     """
 
-    def __init__(
-        self, app: faust.App, fences: Fences, shards: Shards, store: Store, settings: Settings
-    ) -> None:
+    def __init__(self, app: faust.App, carrier: Carrier, store: Store) -> None:
         self._app = app
-        self._fences = fences
-        self._shards = shards
+        self._carrier = carrier
         self._store = store
-        self._settings = settings
         self.lack = "the worker is starting"
         self._moved: dict[TP, tuple[int, float]] = {}  # fence, and when it was last seen to move
 
-    async def run(self, tally: Tally) -> None:
+    async def run(self) -> None:
         """Watch until something is wrong; raises RewindError or StuckError then."""
-        reported, before = time.monotonic(), 0
+        reported, before, tally = time.monotonic(), 0, self._carrier.tally
         while True:
             began = time.monotonic()
             await asyncio.sleep(PERIOD_S)
             if time.monotonic() - began > LATE_S:
                 self._moved.clear()  # this process was frozen, not its partitions
             try:
-                await self._look(tally.held)
+                await self._look()
             except (RedisError, OSError) as error:
                 log.warning("store away", error=str(error))
                 self.lack = "the store is away"
@@ -71,20 +64,24 @@ class Watchdog:
                 log.info("progress", events=tally.events, rate=round(rate), rejects=tally.rejects)
                 reported, before = now, tally.events
 
-    async def _look(self, held: set[TP]) -> None:
-        await check_policy(self._store, self._settings)
+    async def _look(self) -> None:
+        carrier = self._carrier
+        await check_policy(self._store, carrier.settings)
         assigned = self._app.consumer.assignment()
         worker_metrics.partitions.set(len(assigned))
-        fences = await self._fences.read(assigned)
-        for shard in range(self._settings.shards):
+        fences = await carrier.fences.read(assigned)
+        for shard in range(carrier.settings.shards):
             if await reader.is_busy(self._store, shard):
-                await self._shards.drain(shard)
+                await carrier.shards.drain(shard)
         if self._app.rebalancing or not self._app.rebalancing_count:
             self.lack = "partitions are being assigned"
             return
         ends = await self._ends(assigned) if assigned else {}
         self.lack = _lack(fences, ends)
-        self._check_motion({tp: fence for tp, fence in fences.items() if tp not in held}, ends)
+        free = {tp: fence for tp, fence in fences.items() if tp not in carrier.tally.held}
+        if fences.keys() <= ends.keys():
+            await carrier.shedding.follow({tp: ends[tp] - fence for tp, fence in free.items()})
+        self._check_motion(free, ends)
 
     async def _ends(self, assigned: set[TP]) -> dict[TP, int]:
         try:

@@ -18,6 +18,7 @@ from streams.breakers import Breakers
 from streams.dead_letters import DeadLetters
 from streams.feeds import Shards
 from streams.fences import Fences
+from streams.shedding import Shedding
 from streams.transport import check_internals
 from streams.watchdog import Watchdog
 
@@ -43,13 +44,14 @@ async def work(settings: Settings) -> None:
     async with store.opened(settings, name) as feeds, DeadLetters(settings) as dead_letters:
         await store.prepare(feeds, settings)
         shards, fences = Shards(feeds, settings), Fences(feeds, settings, log_ids)
-        carrier = Carrier(settings, shards, fences, dead_letters, Breakers(feeds), Tally())
+        breakers, shedding = Breakers(feeds), Shedding(feeds, settings)
+        carrier = Carrier(settings, shards, fences, dead_letters, breakers, shedding, Tally())
         app, lanes = create_app(settings, carrier)
-        watchdog = Watchdog(app, fences, shards, feeds, settings)
+        watchdog = Watchdog(app, carrier, feeds)
         async with metrics.served(worker_metrics.REGISTRY, settings, lambda: watchdog.lack):
             await exits.show(feeds)
             try:
-                await _run(app, lanes, watchdog.run(carrier.tally))
+                await _run(app, lanes, watchdog.run())
             except LikewaveError as error:
                 await exits.record(feeds, error)
                 raise

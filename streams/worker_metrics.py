@@ -55,6 +55,15 @@ busy_seconds = Counter(
     "Time that batches were in hand, summed over partitions",
     registry=REGISTRY,
 )
+shed_views = Counter(
+    "likewave_worker_shed_views",
+    "Views that were not counted, because too many events waited",
+    registry=REGISTRY,
+)
+shed_rate = Gauge(
+    "likewave_worker_shed_rate", "Which part of views is counted; 1 is all", registry=REGISTRY
+)
+shed_rate.set(1)
 partitions = Gauge("likewave_worker_partitions", "Partitions assigned", registry=REGISTRY)
 rebalance_seconds = Histogram(
     "likewave_worker_rebalance_seconds",

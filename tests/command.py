@@ -13,7 +13,8 @@ from streams.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 SECURE = [name for name in Settings.model_fields if name.startswith(("kafka_", "redis_"))]
-TOLD = ("kafka", "redis", "shards", "partitions", "topic_prefix", "group", "monitor_port")
+TOLD = ("kafka", "redis", "shards", "partitions", "topic_prefix", "group", "shed_lag")
+TOLD += ("monitor_port",)
 PATIENCE_S = 90
 FAILED = {"lag": 3}  # exit codes of commands that have others than 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from models import events
@@ -12,6 +12,8 @@ from models.columns import rows
 from models.decoding import decode
 from models.examination import examine_shelf, examine_user
 from models.routing import shard_of
+from models.shedding import halvings_at
+from models.view import View
 from streams import reader, store
 from streams.feeds import STEP, Shards, Span
 from streams.snapshots import Snapshots
@@ -81,10 +83,13 @@ class Feeder:
             log = self.log[event.topic, _hash(event.key) % self.settings.partitions]
             log.append(Record(len(log), event.at, events.encode(event)))
 
-    async def carry(self, source: tuple[str, int], begin: int, following: int) -> None:
-        """Carry one stretch of the log into all shards."""
+    async def carry(
+        self, source: tuple[str, int], begin: int, following: int, halvings: int = 0
+    ) -> None:
+        """Carry one stretch of the log into all shards, and of views count one in 2^halvings."""
         topic, partition = source
         span = Span(topic, partition, begin, following, "log", from_start=begin == 0)
+        span = replace(span, halvings=halvings)
         decoded = decode(topic, self.log[source][begin:following])
         laid = rows(topic, decoded.events, decoded.offsets, self.settings.policy)
         await self.shards.apply(laid, span, decoded.at)
@@ -114,7 +119,6 @@ class Feeder:
 
     async def miscounted(self) -> list[Difference]:
         """Hold what counts for every item, and all lists of what trends, against the definition."""
-        view = view_of(self.history, self.settings.policy)
         items = {event.item for event in self.history if isinstance(event, events.OnItem)}
         posts = [event for event in self.history if isinstance(event, events.Post)]
         topics = sorted({topic for post in posts for topic in post.topics or ()})
@@ -122,10 +126,20 @@ class Feeder:
         for shard in range(self.settings.shards):
             home = {item for item in items if shard_of(item, self.settings.shards) == shard}
             moment, shelf = await self.snapshots.shelf(shard, sorted(home), topics)
-            view.stream_time = moment.stream_time
+            view = self._counted(moment)
             posted = home & {post.item for post in posts}
             found += examine_shelf(view, shelf, sorted(home), sorted(posted))
         return found
+
+    def _counted(self, moment: Moment) -> View:
+        """Apply the log, and of its views what the shard that was at `moment` has counted."""
+        view = View(self.settings.policy)
+        for source, log in self.log.items():
+            shed = moment.shed.get(source, ())
+            for one in log:
+                view.apply(events.decode(one.value or b""), halvings_at(shed, one.offset))
+        view.stream_time = moment.stream_time
+        return view
 
 
 def _hash(key: str) -> int:

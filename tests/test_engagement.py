@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engagement import (
-    HALF_HOUR,
     Engagement,
     agrees,
     engagement,
@@ -19,7 +18,7 @@ from models.engagement import (
     engagement_at_most,
 )
 from models.events import Erase, Event, Like, Post, Share, Takedown, Unlike, View
-from models.policy import DAY, HOUR, Policy
+from models.policy import DAY, HALF_HOUR, HOUR, Policy
 from tests.cases import view_of
 from tests.histories import NOON, histories, items
 
