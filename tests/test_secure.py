@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import shlex
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,9 +46,15 @@ RULES = [shlex.split(rule.replace("\\\n", ""))[1:] for rule in blocks(page("depl
 
 @pytest.fixture(autouse=True)
 async def farewell() -> AsyncIterator[None]:
-    """Let connections with TLS end before the loop does: that takes them some turns of it."""
+    """Let connections with TLS end before the loop does: that takes them some turns of it.
+
+    aiokafka leaves one open whose handshake failed; it is found here, not amid another test.
+    """
     yield
     await asyncio.sleep(0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
