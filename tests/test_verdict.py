@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,7 @@ def verdict(observations: Sequence[Observation]) -> Verdict:
 STANDING = [(5, 10)] * 6
 GROWING = [(50 + 5 * second, 100 + 15 * second) for second in range(6)]
 ON_ITS_WAY = [(50 + 9 * second, 55 + 10 * second) for second in range(6)]
+SHED = [window((10, 10)), window(*STANDING)]
 TAKEN = [(5, 10), (5, 10), (10, 10), (10, 20), (10, 30), (10, 40)]
 
 
@@ -76,6 +78,15 @@ def test_a_partition_that_is_held_is_named_so() -> None:
 
     assert (finding.verdict, finding.command) == (Verdict.STALL, HELD)
     assert finding.sentence.startswith("held by its breaker since 1970-01-01 00:08:20 UTC: 5 ")
+
+
+def test_load_that_is_shed_is_a_warning_at_least() -> None:
+    """Where all else is well; the sentence of something worse tells of it, too."""
+    level, standing = ([*seen[:-1], replace(seen[-1], halvings=2)] for seen in SHED)
+    findings = [judge(seen, recent_ms=RECENT_MS) for seen in (level, standing)]
+
+    assert [one.verdict for one in findings] == [Verdict.WARN, Verdict.STALL]
+    assert all("of views one in 4 is counted" in one.sentence for one in findings)
 
 
 def test_rates_are_recent_and_say_when_all_is_applied() -> None:
