@@ -114,7 +114,7 @@ async def test_a_stack_counts_what_it_does(folder: Path) -> None:
 async def _use_api(client: httpx.AsyncClient, settings: Settings, metrics_url: str) -> None:
     signer = keys.local_signer(settings)
     assert signer is not None
-    headers = {"Authorization": f"Bearer {signer.token('bob', now=NOW, minutes=5)}"}
+    headers = {"Authorization": f"Bearer {signer.token('bob', now=now_ms(), minutes=5)}"}
     post = [{"kind": "follow", "friend": "ann"}, {"kind": "like", "item": "tune"}]
     api = settings.api_url
     async with client.stream("GET", f"{api}/v1/feed/stream", headers=headers) as stream:
