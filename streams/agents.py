@@ -152,7 +152,7 @@ class Lanes:
             events = [*held, *await _waiting(lane, LOOK_S if held else None)]
             try:
                 held = await self._carry(tp, events)
-                self._pace(tp, is_held=bool(held))
+                await self._pace(tp, is_held=bool(held))
             except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the worker
                 await self._app.crash(error)
                 return
@@ -171,15 +171,14 @@ class Lanes:
                 event.ack()
         return left
 
-    def _pace(self, tp: TP, *, is_held: bool) -> None:
+    async def _pace(self, tp: TP, *, is_held: bool) -> None:
         """Fetch no more of a partition while it is held."""
         if is_held:
             self._carrier.tally.held.add(tp)
             self._app.consumer.pause_partitions({tp})
         elif tp in self._carrier.tally.held:
             self._carrier.tally.held.remove(tp)
-            if tp in self._app.consumer.assignment():
-                self._app.consumer.resume_partitions({tp})
+            await self._app.consumer.go_on(tp)
 
 
 async def _waiting(lane: asyncio.Queue[Any], patience_s: float | None) -> list[Any]:

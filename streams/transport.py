@@ -324,6 +324,12 @@ class BatchConsumer(driver.Consumer):
         super().resume_partitions(tps)
         self._room.set()
 
+    async def go_on(self, tp: TP) -> None:
+        """Fetch a partition again that was paused: what came in that moment was thrown away."""
+        if tp in self.assignment() and tp in self._expected:
+            await self.seek_wait({tp: self._expected[tp]})
+            self.resume_partitions({tp})
+
 
 class BatchTransport(driver.Transport):
     """Faust's Kafka transport, with batches; `positions` gives the offsets to seek to."""

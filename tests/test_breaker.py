@@ -147,9 +147,33 @@ async def test_a_held_partition_waits_and_the_others_go_on(
         while await letters(settings) < len(FLOOD):
             await asyncio.sleep(0.1)
     await applied(settings, but="none:0")
+    assert not working.done()
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(working, 10)
     assert await letters(settings) == len(FLOOD)
+
+
+async def test_a_released_partition_lacks_nothing_that_was_behind(settings: Settings) -> None:
+    """Whatever had been fetched when it was held is fetched again."""
+    await topics.ensure(settings)
+    valid = Record("likes", b"bob", VALID)
+    async with Producer(settings) as producer:
+        for part in ([valid] * 5_000, FLOOD * 20, [valid] * 20_000):
+            await producer.publish_raw(part)
+            await producer.flush()
+    working = asyncio.create_task(work(settings))
+    (held,) = await held_by(settings)
+    for _ in range(5):
+        async with Producer(settings) as producer:
+            await producer.publish_raw([valid] * 300)
+        await asyncio.sleep(0.2)
+    await release(settings, held.source)
+    await applied(settings, but="none:0")
+    await asyncio.sleep(1)
+    assert not working.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(working, 10)
+    assert await letters(settings) == 20 * len(FLOOD)
 
 
 async def test_who_takes_a_held_partition_over_holds_it(settings: Settings, tmp_path: Path) -> None:
