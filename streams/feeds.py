@@ -80,6 +80,7 @@ class Shards:
         self._rows = [FEWEST_ROWS] * settings.shards
         shards = range(settings.shards)
         self._turns = [turns or asyncio.Semaphore(CALLS_AT_ONCE) for _ in shards]
+        self.waits = False  # for a store that takes no writes
 
     async def apply(self, rows: Rows, span: Span, at: int) -> int:
         """Carry a batch into every shard, jobs included; give the work done (signals).
@@ -143,19 +144,24 @@ class Shards:
             try:
                 async with self._turns[shard]:
                     with worker_metrics.call_seconds.time():
-                        return await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
+                        answer = await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
             except PASSING as error:
+                self.waits = True
                 worker_metrics.store_retries.inc()
                 log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
             except exceptions.ResponseError as error:
                 if str(error).startswith("HOLD"):
                     pause, _ = PATIENCE_S  # a rebuild is about to take its place
                 elif str(error).startswith("MISCONF"):
+                    self.waits = True
                     log.warning("store takes no writes", shard=shard, error=str(error))
                 else:
                     raise _refusal(shard, error) from error
             except exceptions.RedisError as error:
                 raise StoreError(f"shard {shard}: {error}") from error
+            else:
+                self.waits = False
+                return answer
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
 

@@ -22,9 +22,9 @@ async def examine(settings: Settings) -> list[Finding]:
     """Hold every fence of every shard against the log it is of."""
     try:
         ids = await topics.log_ids(settings, TOPICS)
-        bounds = await topics.log_bounds(settings)
         async with store.opened(settings) as feeds:
             fences = [await reader.fences(feeds, shard) for shard in range(settings.shards)]
+        bounds = await topics.log_bounds(settings)  # after the fences, which move on meanwhile
     except LikewaveError:
         return [warn("fences", "cannot be held against the log", "mend what else is wrong first")]
     logs = {

@@ -17,6 +17,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    OutOfMemoryError,
     RedisError,
     ResponseError,
     TimeoutError,  # noqa: A004 - the store's
@@ -139,6 +140,8 @@ def explain(error: ResponseError) -> str:
         return "the shard functions are not in this store: start a worker, it loads them"
     if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
         return f"the store refuses these credentials ({error}): mend LIKEWAVE_REDIS"
+    if isinstance(error, OutOfMemoryError):
+        return f"the store is full ({error}) give it more: CONFIG SET maxmemory …"
     if str(error).startswith("POLICY"):
         told = str(error).removeprefix("POLICY ")
         return (
@@ -151,7 +154,8 @@ async def prepare(store: Store, settings: Settings) -> None:
     """Load the functions and record the policy; raise StoreError where the store is not fit."""
     await check_memory(store)
     await load_functions(store)
-    await store.set("likewave:schema", SCHEMA, nx=True)
+    if not await store.exists("likewave:schema"):  # a full store takes no writes
+        await store.set("likewave:schema", SCHEMA, nx=True)
     await check_schema(store)
     for shard in range(settings.shards):
         await _record_policy(store, settings, shard)
@@ -264,7 +268,8 @@ async def _record_policy(store: Store, settings: Settings, shard: int) -> None:
         await store.hset(key, items=[part for number in numbers.items() for part in number])
         return
     await check_policy(store, settings, shard)
-    await store.hset(key, "mark", mark(settings))
+    if await store.hget(key, "mark") != mark(settings):
+        await store.hset(key, "mark", mark(settings))
 
 
 async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None:

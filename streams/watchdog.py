@@ -76,6 +76,10 @@ class Watchdog:
         if self._app.rebalancing or not self._app.rebalancing_count:
             self.lack = "partitions are being assigned"
             return
+        if carrier.shards.waits:
+            self.lack = "the store takes no writes"
+            self._moved.clear()
+            return
         ends = await self._ends(assigned) if assigned else {}
         self.lack = _lack(fences, ends)
         free = {tp: fence for tp, fence in fences.items() if tp not in carrier.tally.held}

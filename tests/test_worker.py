@@ -146,6 +146,34 @@ async def test_the_watchdog_ends_a_worker_that_stands_still(
         assert await there.hgetall("likewave:exits") == {"stuck": "1"}
 
 
+async def test_a_full_store_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a worker that runs nor one that starts ends over it; with room they go on."""
+    monkeypatch.setattr(watchdog, "STUCK_S", 1.0)
+    await publish(settings, LIKE)
+    async with store.opened(settings) as there:
+        first = asyncio.create_task(work(settings))
+        async with asyncio.timeout(30):
+            while not await there.exists("acts:{0}:like:bob"):
+                await asyncio.sleep(0.1)
+        await there.config_set("maxmemory", 1)
+        await publish(settings, events.Like(user="eve", item="song", at=LIKE.at))
+        await asyncio.sleep(4)
+        assert not first.done()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(first, 10)
+        second = asyncio.create_task(work(settings))
+        await asyncio.sleep(4)
+        assert not second.done()
+        await there.config_set("maxmemory", 0)
+        async with asyncio.timeout(30):
+            while not await there.exists("acts:{0}:like:eve"):
+                await asyncio.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(second, 10)
+
+
 async def test_a_store_that_lost_what_it_held_ends_the_worker(settings: Settings) -> None:
     """A flush is noticed while the stream is quiet, within seconds."""
     await publish(settings, LIKE)
