@@ -144,7 +144,10 @@ class Lanes:
             if lane.empty():
                 lane.put_nowait(None)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience_s)
+            _, waiting = await asyncio.wait(self._tasks, timeout=patience_s)
+            for task in waiting:  # for a store that is away
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _run(self, tp: TP) -> None:
         lane, held = self._lanes[tp], list[Any]()
