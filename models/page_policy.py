@@ -80,7 +80,7 @@ class PagePolicy:
 
     @property
     def window(self) -> int:
-        """Give how many of the feed a page is chosen from, beside what other lists bring."""
+        """Give how many of the feed, more than it shows, a page is chosen from."""
         return max(WINDOW, 3 * self.page_size)
 
     @property

@@ -189,7 +189,7 @@ async def test_rights_end_where_the_page_says(store: Store) -> None:
             ("worker", "FLUSHALL", False),
             ("worker", "FUNCTION DELETE likewave_1", False),
             ("worker", "SET other 1", False),
-            ("worker", "SET monitor 1", True),
+            ("worker", "SET likewave:monitor 1", True),
             ("worker", "CLIENT LIST", True),
             ("worker", "CLIENT KILL ID 1", False),
             ("operator", "CONFIG SET maxmemory-policy noeviction", True),

@@ -43,8 +43,8 @@ class Narrow(PagePolicy):
 
     @property
     def window(self) -> int:
-        """Look at as many as are shown."""
-        return self.page_size
+        """Look at as many as are shown, and one more."""
+        return self.page_size + 1
 
 
 def told(page: list[Ranked]) -> list[tuple[object, ...]]:
