@@ -74,9 +74,10 @@ local FRESH_KEPT = 500
 local floor, log, format, match, LN2
 
 -- Of the call in hand, set by `open`: commands, the shard's tag (`:{0}`, and `:{0}:` before an
--- id), policy, stream time - horizon, work done (a signal is 1), which rare keys exist, and the
--- users and items that a notice may have to name (-> true).
-local call, here, tag, policy, cut, work, exists, touched, altered
+-- id), policy, stream time - horizon, work done (a signal is 1), which rare keys exist, which items
+-- are down and which accounts erased, as far as asked, and the users and items that a notice may
+-- have to name (-> true).
+local call, here, tag, policy, cut, work, exists, down, erased, touched, altered
 
 -- The policy that the shard was filled with, in the numbers of a batch; nil for an empty shard.
 local function recorded()
@@ -112,7 +113,7 @@ end
 
 local function open(fence, numbers, at)
   floor, log, format, match, LN2 = math.floor, math.log, string.format, string.match, math.log(2)
-  call, work, exists, touched, altered = redis.call, 0, {}, {}, {}
+  call, work, exists, down, erased, touched, altered = redis.call, 0, {}, {}, {}, {}, {}
   here = ':' .. match(fence, '{%d+}')
   tag = here .. ':'
   policy = numbers or recorded()
@@ -133,11 +134,17 @@ local function any(name)
 end
 
 local function is_down(item)
-  return any('down') and call('SISMEMBER', 'down' .. here, item) == 1
+  if not any('down') then return false end
+  if down[item] == nil then down[item] = call('SISMEMBER', 'down' .. here, item) == 1 end
+  return down[item]
 end
 
 local function is_erased(user)
-  return any('erased') and call('SISMEMBER', 'erased' .. here, redis.sha1hex(user)) == 1
+  if user == '' or not any('erased') then return false end
+  if erased[user] == nil then
+    erased[user] = call('SISMEMBER', 'erased' .. here, redis.sha1hex(user)) == 1
+  end
+  return erased[user]
 end
 
 -- Notices: whatever may change what a user sees of their live feed touches that user.
@@ -380,24 +387,34 @@ local function strengths_of(user, all)
   return strengths
 end
 
--- The feed as the definition has it, best first: { item, score } of the feed_size best items, and
--- of what is as good as the last of them.
+-- Those of some entries that may be in the user's feed.
+local function allowed(user, entries)
+  local items, kept = {}, {}
+  for n, entry in ipairs(entries) do items[n] = entry[1] end
+  local taken = any('down') and call('SMISMEMBER', 'down' .. here, unpack(items)) or {}
+  local hidden = call('ZMSCORE', 'hidden' .. tag .. user, unpack(items))
+  for n, entry in ipairs(entries) do
+    local hides = hidden[n] and hidden[n] % 2 == 0
+    if taken[n] ~= 1 and not hides then kept[#kept + 1] = entry end
+  end
+  return kept
+end
+
+-- The feed as the definition has it, best first: { item, score } of the feed_size best items.
 local function pull(user, all)
-  local now, half_life = cut + policy.horizon, policy.half_life
-  local best, least, most = {}, 0, 3 * policy.feed_size
-  local hides = call('EXISTS', 'hidden' .. tag .. user) == 1
-  local function trim()
+  local now, half_life, size = cut + policy.horizon, policy.half_life, policy.feed_size
+  local best, found, least = {}, {}, 0
+  local function trim()   -- of what was found since, only what is allowed counts
+    for _, entry in ipairs(#found > 0 and allowed(user, found) or {}) do best[#best + 1] = entry end
     table.sort(best, better)
-    if #best < policy.feed_size then return end
-    local last = best[policy.feed_size][2]
-    while best[#best][2] < last do best[#best] = nil end
-    least = 2 ^ ((last - 2 - now) / half_life)   -- two milliseconds below: scores are rounded
-    most = math.max(most, 2 * #best)
+    for n = #best, size + 1, -1 do best[n] = nil end
+    found = {}
+    if #best == size then least = 2 ^ ((best[size][2] - 2 - now) / half_life) end   -- 2 ms: scores are rounded
   end
   for item, strength in pairs(strengths_of(user, all)) do
-    if strength >= least and not (hides and is_hidden(user, item) or is_down(item)) then
-      best[#best + 1] = { item, floor(now + half_life * log(strength) / LN2 + 0.5) }
-      if #best >= most then trim() end
+    if strength >= least then
+      found[#found + 1] = { item, floor(now + half_life * log(strength) / LN2 + 0.5) }
+      if #found == 2 * size then trim() end
     end
   end
   trim()
@@ -405,24 +422,29 @@ local function pull(user, all)
 end
 
 local function rebuild(user)
-  local feed = 'feed' .. tag .. user
+  local feed, entries = 'feed' .. tag .. user, {}
+  for _, entry in ipairs(pull(user, false)) do
+    entries[#entries + 1], entries[#entries + 2] = digits(entry[2]), entry[1]
+  end
   call('DEL', feed)
   call('HDEL', 'floor' .. here, user)
-  for _, entry in ipairs(pull(user, false)) do put(feed, digits(entry[2]), entry[1]) end
+  if #entries > 0 then call('ZADD', feed, unpack(entries)) end
 end
 
 -- A user is warm: their feed is kept up to date from now on. Nothing reaches who has no circle.
 local function wake(user, at)
   if call('EXISTS', 'circle' .. tag .. user) == 0 then return end
   call('ZADD', 'warm' .. here, 'GT', digits(at), user)
+  exists.awake = true
   if call('SADD', 'awake' .. here, user) == 1 then rebuild(user) end
 end
 
 -- A user acts: note it, to the hour.
 local function stir(user, at)
   work = work + 0.1
+  if at <= cut + policy.horizon - policy.warm then return end
   local last = call('ZSCORE', 'warm' .. here, user)
-  if at > (last and last + HOUR or cut + policy.horizon - policy.warm) then wake(user, at) end
+  if not last or at > last + HOUR then wake(user, at) end
 end
 
 -- Give up the feeds of those who have not been seen for long; not while a job may still write them.
@@ -609,6 +631,7 @@ end
 -- An act of an actor, or its end, reaches their warm fans. Where fans have become too many since it
 -- was pushed, their entries are settled, some at a time.
 local function reach(what, slice)
+  if not any('awake') then return end
   local fans = 'fans' .. tag .. slice.actor
   if call('SCARD', fans) > policy.fan_out then
     slice.what, slice.cursor = 'fans', '0'
@@ -770,10 +793,12 @@ end
 -- was on before (0 when there is no telling, since it may have been on and forgotten), whether it
 -- is the only one, and what it displaced where that was on.
 local function write(key, kept, member, register)
-  local before = tonumber(call('ZSCORE', key, member) or nil)
-  if before and before >= register then return false end
-  call('ZADD', key, digits(register), member)
-  if before then return true, before % 2 == 0 and before / 2 or nil end
+  if call('ZADD', key, 'NX', digits(register), member) == 0 then
+    local before = tonumber(call('ZSCORE', key, member))
+    if before >= register then return false end
+    call('ZADD', key, digits(register), member)
+    return true, before % 2 == 0 and before / 2 or nil
+  end
   local count = call('ZCARD', key)
   if count <= kept then return true, 0, count == 1 end
   local victim, was = least(key)
@@ -829,10 +854,11 @@ local function count(row, kind, old)
   if row.young then
     call('ZADD', 'young' .. here, digits(at), name)
     exists.young = true
-  elseif any('young') and old ~= at then
+  elseif any('young') then
     call('ZREM', 'young' .. here, name)
   end
-  engage(item, kind, actor, lost and 0 or 1, attention(kind, actor, item, at), lost)
+  local gained = at + policy.trending_bonus[kind] + (row.young and policy.young_bonus or 0)
+  engage(item, kind, actor, lost and 0 or 1, gained, lost)
 end
 
 -- A second event of the same moment: what it says beyond the register counts, if it is the greater.
@@ -921,10 +947,15 @@ local function view(row, kind)   -- `seen` is a view that counts for nothing
   if kind == 'seen' or not row.own or is_down(item) then return end
   local half_hour = floor(at / HALF_HOUR)
   local key, member = 'views' .. tag .. digits(half_hour), item .. '|' .. user
-  local before, contribution = tonumber(call('ZSCORE', key, member) or nil), tonumber(row.score)
-  if before and before >= contribution then return end
-  call('ZADD', key, row.score, member)
-  call('ZADD', 'due' .. here, 'LT', digits((half_hour + 1) * HALF_HOUR), 'view:' .. digits(half_hour))
+  local before, contribution = nil, tonumber(row.score)
+  if call('ZADD', key, 'NX', row.score, member) == 0 then
+    before = tonumber(call('ZSCORE', key, member))
+    if before >= contribution then return end
+    call('ZADD', key, row.score, member)
+  elseif not exists[key] then
+    call('ZADD', 'due' .. here, 'LT', digits((half_hour + 1) * HALF_HOUR), 'view:' .. digits(half_hour))
+    exists[key] = true
+  end
   engage(item, 'view', user, before and 0 or 1, contribution, before)
 end
 
@@ -1043,7 +1074,7 @@ end
 local function take_down(row)
   local item = row.item
   if call('SADD', 'down' .. here, item) == 0 then return end
-  exists.down = true
+  exists.down, down[item] = true, true
   alter(item)
   unlist(item, call('HGET', 'item' .. tag .. item, 'topics'))
   call('ZREM', 'fresh' .. here, item)
@@ -1064,7 +1095,7 @@ end
 local function erase(row)
   local user = row.who
   if call('SADD', 'erased' .. here, redis.sha1hex(user)) == 0 then return end
-  exists.erased = true
+  exists.erased, erased[user] = true, true
   call('RPUSH', 'job' .. here, cmsgpack.pack({ what = 'erase', user = user }))
   work = policy.step
 end
