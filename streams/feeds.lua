@@ -75,9 +75,9 @@ local floor, log, format, match, LN2
 
 -- Of the call in hand, set by `open`: commands, the shard's tag (`:{0}`, and `:{0}:` before an
 -- id), policy, stream time - horizon, work done (a signal is 1), which rare keys exist, which items
--- are down and which accounts erased, as far as asked, and the users and items that a notice may
--- have to name (-> true).
-local call, here, tag, policy, cut, work, exists, down, erased, touched, altered
+-- are down and which accounts erased, as far as asked, what counts for which items, and the
+-- users and items that a notice may have to name (-> true).
+local call, here, tag, policy, cut, work, exists, down, erased, engaged, touched, altered
 
 -- The policy that the shard was filled with, in the numbers of a batch; nil for an empty shard.
 local function recorded()
@@ -113,7 +113,7 @@ end
 
 local function open(fence, numbers, at)
   floor, log, format, match, LN2 = math.floor, math.log, string.format, string.match, math.log(2)
-  call, work, exists, down, erased, touched, altered = redis.call, 0, {}, {}, {}, {}, {}
+  call, work, exists, down, erased, engaged, touched, altered = redis.call, 0, {}, {}, {}, {}, {}, {}
   here = ':' .. match(fence, '{%d+}')
   tag = here .. ':'
   policy = numbers or recorded()
@@ -167,6 +167,12 @@ end
 -- Something is known, or no longer known, of an item.
 local function alter(item)
   if any('connected') then altered[item] = true end
+end
+
+local function set_of(names)
+  local set = {}
+  for _, name in ipairs(names) do set[name] = true end
+  return set
 end
 
 local function names_of(set)
@@ -672,24 +678,52 @@ end
 
 -- Nothing counts for the item any more.
 local function unlist(item, topics)
+  engaged[item] = nil
   call('HDEL', 'item' .. tag .. item, 'likes', 'shares', 'views', 'score')
   for _, trending in ipairs(trending_of(topics)) do call('ZREM', trending, item) end
 end
 
+-- What counts for the item, as far as the call has come.
+local function engagement_of(item)
+  local known = engaged[item]
+  if not known then
+    local now = call('HMGET', 'item' .. tag .. item, 'score', 'topics', 'likes', 'shares', 'views', 'author')
+    known = {
+      score = tonumber(now[1] or nil), topics = now[2], author = now[6],
+      like = tonumber(now[3] or nil), share = tonumber(now[4] or nil), view = tonumber(now[5] or nil),
+    }
+    engaged[item] = known
+  end
+  return known
+end
+
+local function counts_nothing(known)
+  return (known.like or 0) + (known.share or 0) + (known.view or 0) == 0
+end
+
+-- Write down what counts for the item: once a call, but before the item is read or written elsewhere.
+local function write_counts(item)
+  local now = engaged[item]
+  engaged[item] = nil
+  if not now or not now.changed then return end
+  if counts_nothing(now) then return unlist(item, now.topics) end
+  local score = format('%.17g', now.score)
+  local columns = { 'score', score }
+  for kind, counter in pairs(COUNTER) do
+    if now[kind] then columns[#columns + 1], columns[#columns + 2] = counter, digits(now[kind]) end
+  end
+  call('HSET', 'item' .. tag .. item, unpack(columns))
+  for _, trending in ipairs(trending_of(now.topics)) do call('ZADD', trending, score, item) end
+end
+
 -- `by` is whose act it is: an author's own counts nothing.
 local function engage(item, kind, by, change, gained, lost)
-  local key, counter = 'item' .. tag .. item, COUNTER[kind]
-  local now = call('HMGET', key, 'score', 'topics', 'likes', 'shares', 'views', 'author')
-  if by and now[6] == by then return end
-  local counts = { like = tonumber(now[3] or 0), share = tonumber(now[4] or 0), view = tonumber(now[5] or 0) }
-  counts[kind] = counts[kind] + change
-  if counts.like + counts.share + counts.view == 0 then return unlist(item, now[2]) end
-  local score = tonumber(now[1] or nil)
-  if score and lost then score = without(score, lost, policy.trending_half_life) end
-  if gained then score = score and merge(score, gained, policy.trending_half_life) or gained end
-  score = format('%.17g', score)
-  call('HSET', key, counter, digits(counts[kind]), 'score', score)
-  for _, trending in ipairs(trending_of(now[2])) do call('ZADD', trending, score, item) end
+  local now = engagement_of(item)
+  if by and now.author == by then return end
+  now.changed, now[kind] = true, (now[kind] or 0) + change
+  if counts_nothing(now) then return write_counts(item) end
+  if now.score and lost then now.score = without(now.score, lost, policy.trending_half_life) end
+  if gained then now.score = now.score and merge(now.score, gained, policy.trending_half_life) or gained end
 end
 
 -- What a like or share made at `at` adds to its item's trending score.
@@ -704,7 +738,7 @@ end
 -- A like or share was taken back, or forgotten. Where the item is not at home nothing was counted.
 local function disengage(item, kind, actor, at)
   if not COUNTER[kind] then return end
-  if call('HEXISTS', 'item' .. tag .. item, COUNTER[kind]) == 1 then
+  if engagement_of(item)[kind] then
     engage(item, kind, actor, -1, nil, attention(kind, actor, item, at))
   end
   if any('young') then call('ZREM', 'young' .. here, kind .. '|' .. actor .. '|' .. item) end
@@ -723,8 +757,7 @@ local function recount(item, author, change)
     local contribution = at and attention(kind, author, item, at)
     if at then engage(item, kind, nil, change, change > 0 and contribution, change < 0 and contribution) end
   end
-  local counted = tonumber(call('HGET', 'item' .. tag .. item, 'views') or 0)
-  if change < 0 and counted == 0 then return end   -- as when a new item is posted
+  if change < 0 and (engagement_of(item).view or 0) == 0 then return end   -- as when a new item is posted
   for half_hour = first_half_hour(), floor((cut + policy.horizon) / HALF_HOUR) do
     local view = tonumber(call('ZSCORE', 'views' .. tag .. digits(half_hour), item .. '|' .. author) or nil)
     if view then engage(item, 'view', nil, change, change > 0 and view, change < 0 and view) end
@@ -736,6 +769,7 @@ end
 local function reauthor(item)
   local key = 'item' .. tag .. item
   alter(item)
+  write_counts(item)
   local was = call('HMGET', key, 'author', 'topics', 'home')
   local first = call('ZRANGE', 'actors' .. tag .. 'post:' .. item, '0', '0', 'WITHSCORES')
   local author, at, home = first[1], first[2], was[3]
@@ -752,6 +786,7 @@ local function reauthor(item)
     call('ZREMRANGEBYRANK', 'fresh' .. here, '0', digits(-1 - FRESH_KEPT))
   end
   if was[1] and was[1] ~= author then recount(item, was[1], 1) end
+  write_counts(item)
   local score = call('HGET', key, 'score')
   for k, trending in ipairs(trending_of(was[2] or '')) do
     if k > 1 then call('ZREM', trending, item) end
@@ -854,7 +889,7 @@ local function count(row, kind, old)
   if row.young then
     call('ZADD', 'young' .. here, digits(at), name)
     exists.young = true
-  elseif any('young') then
+  elseif lost and any('young') then
     call('ZREM', 'young' .. here, name)
   end
   local gained = at + policy.trending_bonus[kind] + (row.young and policy.young_bonus or 0)
@@ -1344,10 +1379,27 @@ local ROWS = {
 
 local IDLE = { blocked = true, takedown = true, erase = true }   -- nobody's own doing
 
+-- Learn of all names at once which are in a set, rather than of one after the other.
+local function learn(known, set, names, digest)
+  if not any(set) then return end
+  local asked, members = {}, {}
+  for name in pairs(names) do
+    asked[#asked + 1], members[#members + 1] = name, digest and digest(name) or name
+  end
+  for first = 1, #asked, SLICE do
+    local last = math.min(first + SLICE - 1, #asked)
+    for n, found in ipairs(call('SMISMEMBER', set .. here, unpack(members, first, last))) do
+      known[asked[first + n - 1]] = found == 1
+    end
+  end
+end
+
 -- Apply the rows from offset `position` on, and stop between two records when enough is done;
 -- give the offset and the number of rows reached.
 local function apply_rows(batch, position)
   local applied, last, row = 0, nil, {}
+  learn(down, 'down', set_of(batch.item))
+  learn(erased, 'erased', set_of(batch.who), redis.sha1hex)
   for n, kind in ipairs(batch.kind) do
     local offset = batch.offset[n]
     if offset >= position then
@@ -1365,6 +1417,12 @@ local function apply_rows(batch, position)
     end
   end
   return batch.next, applied
+end
+
+-- What is left to do once a call, when its rows are done.
+local function finish()
+  for item in pairs(engaged) do write_counts(item) end
+  tell()
 end
 
 --[[
@@ -1385,7 +1443,7 @@ local function apply(keys, args)
   local position, at = match(value or '0 - 0', '^(%d+) %S+ (%d+)')
   position, at = math.max(tonumber(position), batch.begin), math.max(tonumber(at), batch.at)
   if not drain() or position >= batch.next then
-    tell()
+    finish()
     return { position, call('EXISTS', 'job' .. here), 0, work }
   end
   local reached, applied = apply_rows(batch, position)
@@ -1395,7 +1453,7 @@ local function apply(keys, args)
     if (batch.halvings or 0) > 0 and reached > position then note_shed(batch, position, reached) end
   end
   sweep()
-  tell()
+  finish()
   if work > 0 then call('HINCRBY', fence, 'work', digits(work)) end
   return { reached, call('EXISTS', 'job' .. here), applied, work }
 end
@@ -1406,7 +1464,7 @@ local function go_on(keys, args)
   open(keys[1], numbers, 0)
   if call('HGET', 'policy' .. here, 'mark') ~= numbers.mark then return 0 end
   local done = drain()
-  tell()
+  finish()
   return done and 0 or 1
 end
 
