@@ -20,7 +20,7 @@ from streams.agents import Carrier, Tally
 from streams.feeds import Shards
 from streams.fences import Fences
 from streams.history import unheard
-from streams.kafka import explained, options
+from streams.kafka import explained, offsets, options
 from streams.shedding import Shedding
 from streams.topics import log_ids, partition_counts
 from streams.transport import check_internals, stretches
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 EDGES_FIRST = ("friendships", "preferences", "posts")  # so that acts meet circles that are whole
 PARTITIONS_AT_ONCE = 6
-MOST_ROWS = 256  # in one call: where nobody is warm rows count as hardly any work, but take 3 ms
-CALLS_AT_ONCE = 1  # of all shards: readers wait for one, and the workers' own
+MOST_ROWS = 128  # in one call: where nobody is warm rows count as hardly any work, but take 3 ms
+CALLS_AT_ONCE = 2  # of all shards: one runs, one waits; readers wait for both, and the workers' own
+FETCH_MS = 50  # that the broker waits for records, and all that it is asked meanwhile
 WAIT_S = 0.2  # for records
 GLANCE_S = 0.005  # the same, while batches are under way
 
@@ -75,13 +76,11 @@ class Offsets:
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         """Tell where the log begins."""
-        found: Mapping[TP, int] = await self._consumer.beginning_offsets(list(partitions))
-        return found
+        return await offsets(self._consumer.beginning_offsets, partitions)
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """Tell where it ends."""
-        found: Mapping[TP, int] = await self._consumer.end_offsets(list(partitions))
-        return found
+        return await offsets(self._consumer.end_offsets, partitions)
 
 
 class Filler:
@@ -166,7 +165,10 @@ async def opened(
     shards = Shards(store, settings, most_rows=MOST_ROWS, turns=turns)
     fences = Fences(store, settings, names)
     consumer = AIOKafkaConsumer(
-        **options(settings), enable_auto_commit=False, auto_offset_reset="earliest"
+        **options(settings),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=FETCH_MS,
     )
     places = [TP(settings.topic(name), number) for name in topics for number in range(counts[name])]
     counting_all = Shedding(store, settings)  # which nobody tells of what waits

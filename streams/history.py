@@ -6,6 +6,7 @@ of the path on which events reach the store takes part.
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from bisect import bisect_left
 from contextlib import asynccontextmanager
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     Keep: TypeAlias = Callable[[events.Event], bool]
 
 AHEAD_MS = 5 * MINUTE  # by which an event may be later than the broker's timestamp on it
-READ_RECORDS = 10_000  # taken from the consumer at a time
+READ_RECORDS = 1_000  # judged at a time: a few ms, in which nothing else is done
 STALL_MS = 15_000  # without a record, though the log has more
 
 
@@ -152,6 +153,7 @@ class History:
         while unread := [name for name, end in ends.items() if parts[name].position < end]:
             with explained(self._settings):
                 await self._take(unread)
+            await asyncio.sleep(0)  # what is fetched already is given without a pause
             done = sum(part.position - part.begin for part in parts.values())
             progress("reading", min(done, total), total)
 
@@ -205,8 +207,8 @@ async def opened(
 
     Raises BrokerError where Kafka or a topic is missing.
     """
-    bounds = await log_bounds(settings)
-    starts = {name: start for name, (start, _) in bounds.items() if name[0] in topics}
+    bounds = await log_bounds(settings, topics)
+    starts = {name: start for name, (start, _) in bounds.items()}
     consumer = AIOKafkaConsumer(
         **options(settings),
         isolation_level="read_uncommitted",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
@@ -22,9 +24,13 @@ from models.errors import BrokerError
 from streams import tls
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+
+    from aiokafka import TopicPartition
 
     from streams.settings import Settings
+
+    Ask: TypeAlias = Callable[[list[TopicPartition]], Awaitable[dict[TopicPartition, int]]]
 
 ANSWER_MS = 5_000  # for a connection, and for an answer
 KNOCK_MS = 2_000
@@ -88,6 +94,15 @@ async def asking(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
             yield consumer
         finally:
             await consumer.stop()
+
+
+async def offsets(ask: Ask, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Ask a consumer for offsets of all topics at once: by itself it learns of one in 0.1 s."""
+    by_topic: defaultdict[str, list[TopicPartition]] = defaultdict(list)
+    for place in places:
+        by_topic[place.topic].append(place)
+    answers = await asyncio.gather(*map(ask, by_topic.values()))
+    return {place: offset for answer in answers for place, offset in answer.items()}
 
 
 @contextmanager

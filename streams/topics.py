@@ -19,7 +19,7 @@ from models.errors import BrokerError
 from models.events import DEAD_LETTERS, TOPICS
 from models.policy import DAY
 from streams.alteration import alter
-from streams.kafka import ANSWER_MS, asking, connected
+from streams.kafka import ANSWER_MS, asking, connected, offsets
 from streams.metadata import describe
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ async def _offsets(
     settings: Settings, places: list[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
     async with asking(settings) as consumer:
-        return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        starts = await offsets(consumer.beginning_offsets, places)
+        return starts, await consumer.end_offsets(places)
 
 
 def _wanted(settings: Settings) -> dict[str, dict[str, str]]:
