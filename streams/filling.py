@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 EDGES_FIRST = ("friendships", "preferences", "posts")  # so that acts meet circles that are whole
 PARTITIONS_AT_ONCE = 6
-MOST_ROWS = 128  # in one call: where nobody is warm rows count as hardly any work, but take 3 ms
+MOST_ROWS = 128  # in one call: where nobody is warm rows count as hardly any work, but take 2 ms
 CALLS_AT_ONCE = 2  # of all shards: one runs, one waits; readers wait for both, and the workers' own
 FETCH_MS = 50  # that the broker waits for records, and all that it is asked meanwhile
 WAIT_S = 0.2  # for records

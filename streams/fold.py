@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from models.errors import StoreError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from streams.history import History
     from streams.settings import Settings
     from streams.snapshots import Moment
+
+AT_ONCE = 1_000  # events: a few ms, in which nothing else is done
 
 
 class Fold:
@@ -38,10 +41,13 @@ class Fold:
             self.view = self._begin()
             self._done = dict.fromkeys(goal, 0)
         for name, part in self._log.partitions.items():
-            shed, new = moment.shed.get(name, ()), slice(self._done[name], goal[name])
-            for event, offset in zip(part.events[new], part.offsets[new], strict=True):
-                self.view.apply(event, halvings_at(shed, offset))
-        self._done = goal
+            shed = moment.shed.get(name, ())
+            for first in range(self._done[name], goal[name], AT_ONCE):
+                new = slice(first, min(first + AT_ONCE, goal[name]))
+                for event, offset in zip(part.events[new], part.offsets[new], strict=True):
+                    self.view.apply(event, halvings_at(shed, offset))
+                self._done[name] = new.stop
+                await asyncio.sleep(0)
         await self._follow_time(shard, moment.stream_time)
 
     async def _follow_time(self, shard: int, stream_time: int) -> None:

@@ -136,8 +136,9 @@ class Rebuild:
             return await _beside(self._prove(checking, filler), filler.follow())
 
     async def _prove(self, checking: SpotCheck, filler: Filler) -> Verdict:
-        await self._wake(self._home, self._new.store)
-        verdict = await checking.check(Snapshots(self._new.store, self._settings))
+        takes = Snapshots(self._new.store, self._settings)
+        await _together(self._wake(self._home, self._new.store), checking.fold(takes))
+        verdict = await checking.check(takes)
         if verdict.is_equal:
             await self._swap(filler)
         return verdict
