@@ -1382,10 +1382,8 @@ local IDLE = { blocked = true, takedown = true, erase = true }   -- nobody's own
 -- Learn of all names at once which are in a set, rather than of one after the other.
 local function learn(known, set, names, digest)
   if not any(set) then return end
-  local asked, members = {}, {}
-  for name in pairs(names) do
-    asked[#asked + 1], members[#members + 1] = name, digest and digest(name) or name
-  end
+  local asked, members = names_of(set_of(names)), {}
+  for n, name in ipairs(asked) do members[n] = digest and digest(name) or name end
   for first = 1, #asked, SLICE do
     local last = math.min(first + SLICE - 1, #asked)
     for n, found in ipairs(call('SMISMEMBER', set .. here, unpack(members, first, last))) do
@@ -1398,8 +1396,8 @@ end
 -- give the offset and the number of rows reached.
 local function apply_rows(batch, position)
   local applied, last, row = 0, nil, {}
-  learn(down, 'down', set_of(batch.item))
-  learn(erased, 'erased', set_of(batch.who), redis.sha1hex)
+  learn(down, 'down', batch.item)
+  learn(erased, 'erased', batch.who, redis.sha1hex)
   for n, kind in ipairs(batch.kind) do
     local offset = batch.offset[n]
     if offset >= position then
