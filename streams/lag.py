@@ -17,7 +17,7 @@ from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
 from streams import attendance, breakers, clock, reader, shedding
-from streams.kafka import ANSWER_MS, explained, options
+from streams.kafka import ANSWER_MS, explained, options, reach
 from streams.metadata import describe
 
 if TYPE_CHECKING:
@@ -211,9 +211,7 @@ async def gauge(settings: Settings, store: Store) -> AsyncIterator[Gauge]:
         fetch_max_wait_ms=WAIT_MS,
     )
     try:
-        with explained(settings):
-            await client.bootstrap()
-            await consumer.start()
+        await reach(settings, client.bootstrap, consumer.start)
         yield Gauge(settings, store, client, consumer)
     finally:
         await consumer.stop()

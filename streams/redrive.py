@@ -19,7 +19,7 @@ from models.decoding import admit
 from models.errors import EventError
 from models.letters import REDRIVEN, State, left
 from streams.clock import now_ms
-from streams.kafka import explained, options
+from streams.kafka import READ_MS, options, reach
 from streams.letters import pieces
 from streams.stretches import records
 from streams.topics import COMPACTED, log_bounds
@@ -60,18 +60,15 @@ async def redrive(
     reasons |= await _outdated([one for one, why in reasons.items() if not why], settings)
     ready = [letter for letter, why in reasons.items() if not why]
     for done, some in pieces(ready):
-        with explained(settings):
-            await asyncio.gather(*(_send(letters, letter) for letter in some))
+        await asyncio.gather(*(_send(letters, letter) for letter in some))
         await letters.mark(some, State.REDRIVEN)
         progress("redriving", done, len(ready))
     return Redriven(len(ready), left(why for why in reasons.values() if why))
 
 
 async def _send(letters: Letters, letter: Letter) -> None:
-    times = str(letter.redriven + 1).encode()
-    await letters.producer.send_and_wait(
-        letter.topic, value=letter.value, key=letter.key, headers=[(REDRIVEN, times)]
-    )
+    times = str(letter.redriven + 1)
+    await letters.send(letter.topic, letter.value, key=letter.key, headers={REDRIVEN: times})
 
 
 def _hindrance(letter: Letter, settings: Settings, *, again: bool) -> str:
@@ -122,10 +119,11 @@ async def _last_words(settings: Settings, letters: Sequence[Letter]) -> Words:
     """Read, from the oldest of `letters` on, what their topics say last of their keys."""
     names = {(letter.topic, letter.key) for letter in letters}
     words: Words = {}
-    consumer = AIOKafkaConsumer(**options(settings), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        **options(settings), enable_auto_commit=False, request_timeout_ms=READ_MS
+    )
     try:
-        with explained(settings):
-            await consumer.start()
+        await reach(settings, consumer.start)
         async for some in records(settings, consumer, await _since(settings, letters)):
             for record in some:
                 name = record.topic, record.key
