@@ -92,6 +92,14 @@ class TestUsage:
         assert isinstance(told.exception, SystemExit)
         assert "Usage: " in told.output
 
+    def test_ctrl_c_during_imports_leaves_no_trace(self, tmp_path: Path) -> None:
+        """It ends the command, as a shell expects, and nothing is said."""
+        during = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+        (tmp_path / "typer.py").write_text(during)  # found first, by `python -m`
+        done = run("doctor", folder=tmp_path)
+
+        assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
     def test_a_setting_that_cannot_be_used_is_named(
         self, tmp_path: Path, settings: Settings
     ) -> None:
