@@ -9,10 +9,11 @@ from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.admin import ApiVersionRequest, DescribeGroupsRequest
 
-from models.errors import LikewaveError
+from models.errors import LikewaveError, StoreError
 from models.events import DEAD_LETTERS, TOPICS
 from models.finding import Finding, fail, failed, ok, warn
-from streams import topics
+from models.verdict import processes
+from streams import attendance, store, topics
 from streams.clock import now_ms
 from streams.kafka import asking, connected
 from streams.metadata import MetadataStruct, describe
@@ -88,6 +89,12 @@ def _of_copies(name: str, topic: Topic, brokers: int) -> Sequence[Finding]:
 async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     state, members = await _members(settings)
     found = f"{settings.group}: {members} worker{'s' * (members != 1)}, {state or 'unknown'}"
+    connected = await _connected(settings)
+    if len(connected) > members:
+        found += (
+            f"; connected to the store: {', '.join(connected)}; who is not in the group is frozen"
+        )
+        return [warn("workers", found, f"{processes(connected)}; in state T: kill -9 it")]
     if not members:
         return [warn("workers", found, "start one: likewave worker")]
     if members > settings.partitions:
@@ -96,6 +103,15 @@ async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     if state != "Stable":
         return [warn("workers", f"{found}: they share the partitions anew", "look again in 10 s")]
     return [ok("workers", found)]
+
+
+async def _connected(settings: Settings) -> tuple[str, ...]:
+    """Name the workers that the store knows; none, where it is away."""
+    try:
+        async with store.opened(settings) as feeds:
+            return await attendance.connected(feeds, settings)
+    except StoreError:
+        return ()
 
 
 async def _members(settings: Settings) -> tuple[str, int]:

@@ -96,18 +96,21 @@ def _total(found: Diagnosis) -> str:
 def _table(telling: Sequence[Judged]) -> RenderableType:
     table = plain(*HEADINGS, "verdict")
     for one in telling:
-        table.add_row(
-            one.topic,
-            str(one.partition),
-            f"{one.lag:,}",
-            f"{one.seconds:.1f}",
-            f"{one.share:.0%}",
-            f"{one.arrival_rate:,.0f}",
-            f"{one.applied_rate:,.0f}",
-            span(one.catch_up_s),
-            named(one.verdict),
-        )
+        table.add_row(one.topic, str(one.partition), *_numbers(one), named(one.verdict))
     return table
+
+
+def _numbers(one: Judged) -> Sequence[str]:
+    if one.verdict is Verdict.ERR:
+        return ["-"] * len(HEADINGS[2:])  # they would be of nothing
+    return [
+        f"{one.lag:,}",
+        f"{one.seconds:.1f}",
+        f"{one.share:.0%}",
+        f"{one.arrival_rate:,.0f}",
+        f"{one.applied_rate:,.0f}",
+        span(one.catch_up_s),
+    ]
 
 
 def _others(telling: Sequence[Judged], telling_lag: int) -> str:
