@@ -25,6 +25,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from models.counting import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -153,16 +155,20 @@ def _verdict(
         return _standing(recent)
     if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
         return Verdict.WARN, (
-            f"{last.lag:,} events wait, and more arrive than are applied: "
+            f"{_waits(last)}, and more arrive than are applied: "
             "start more workers, up to the number of partitions"
         )
-    return Verdict.OK, f"{last.lag:,} events wait, not more and more" if last.lag else "all applied"
+    return Verdict.OK, f"{_waits(last)}, not more and more" if last.lag else "all applied"
+
+
+def _waits(last: Observation) -> str:
+    return counted(last.lag, "event waits", "events wait")
 
 
 def _held(last: Observation) -> str:
     since = datetime.fromtimestamp(last.held_since / 1_000, UTC)
     return (
-        f"held by its breaker since {since:%Y-%m-%d %H:%M:%S} UTC: {last.lag:,} events wait at "
+        f"held by its breaker since {since:%Y-%m-%d %H:%M:%S} UTC: {_waits(last)} at "
         f"offset {last.fence:,}, nearly all invalid; mend the producer, then release it"
     )
 
@@ -170,7 +176,7 @@ def _held(last: Observation) -> str:
 def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
     last = recent[-1]
     waits = (
-        f"{last.lag:,} events wait at offset {last.fence:,}, and none was applied for "
+        f"{_waits(last)} at offset {last.fence:,}, and none was applied for "
         f"{(last.now - recent[0].now) / 1000:.0f} s"
     )
     if last.attended:

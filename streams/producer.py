@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
+from models.counting import counted
 from models.errors import BrokerError
 from models.events import encode
 from streams.kafka import hang_up, options, reach
@@ -176,8 +177,9 @@ class Producer:
             else f"refused a batch ({self._failure})"
         )
         raise BrokerError(
-            f"Kafka at {self._settings.kafka} {reason}: {self._acknowledged} events are "
-            f"acknowledged, {self.counts.unconfirmed} may be lost; publish again from there "
+            f"Kafka at {self._settings.kafka} {reason}: "
+            f"{counted(self._acknowledged, 'event is', 'events are')} acknowledged, "
+            f"{self.counts.unconfirmed} may be lost; publish again from there "
             "(a repeated event does no harm)"
         ) from self._failure
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models import events
-from models.decoding import admit
+from models.decoding import accepted_from, admit
 from models.errors import EventError
 from models.letters import REDRIVEN, State, left
 from streams.clock import now_ms
@@ -57,6 +58,7 @@ async def redrive(
 ) -> Redriven:
     """Send `chosen` again; those that were redriven before only `again`."""
     reasons = {letter: _hindrance(letter, settings, again=again) for letter in chosen}
+    reasons |= _early([one for one, why in reasons.items() if not why], now=now_ms())
     reasons |= await _outdated([one for one, why in reasons.items() if not why], settings)
     ready = [letter for letter, why in reasons.items() if not why]
     for done, some in pieces(ready):
@@ -82,6 +84,15 @@ def _hindrance(letter: Letter, settings: Settings, *, again: bool) -> str:
     if letter.redriven and not again:
         return "failed again after it was redriven (--again sends it)"
     return ""
+
+
+def _early(letters: Sequence[Letter], *, now: int) -> dict[Letter, str]:
+    """Say which letters a worker would find in the future still, and until when."""
+    moments = {letter: accepted_from(letter.value or b"") for letter in letters}
+    early = {letter: at for letter, at in moments.items() if at > now}
+    last = datetime.fromtimestamp(max(early.values(), default=0) / 1_000, UTC)
+    why = f"lies in the future still: accepted from {last:%Y-%m-%d %H:%M:%S} UTC on"
+    return dict.fromkeys(early, why)
 
 
 async def _outdated(letters: Sequence[Letter], settings: Settings) -> dict[Letter, str]:
