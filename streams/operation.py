@@ -27,7 +27,9 @@ app = typer.Typer()
 def up(*, workers: Workers = 1, kafka_port: Port = None, redis_port: Port = None) -> None:
     """Run broker, store, API, workers and monitor of this folder until Ctrl-C.
 
-    Their data stays in .likewave/.
+    Their data stays in .likewave/. The API is on port 8080 and the monitor on
+    9108 where those are free; LIKEWAVE_API_PORT and LIKEWAVE_MONITOR_PORT name
+    others.
 
     Every other command run in the folder finds them. LIKEWAVE_KAFKA and
     LIKEWAVE_REDIS name servers to use instead.

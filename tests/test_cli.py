@@ -79,6 +79,7 @@ class TestUsage:
             ["replay", "x", "--map", "checkin"],
             ["replay", "x", "--edges", "marry"],
             ["audit", "--users", "0"],
+            ["audit", "--users", "2", "--user", "ann"],
             ["up", "--workers", "-1"],
             ["demo", "--seconds", "soon"],
             ["lag", "--verbose"],
@@ -384,9 +385,18 @@ class TestTraffic:
         with redis.Redis.from_url(settings.redis) as client:
             client.zincrby("feed:{0}:ann", 5_000, "song")
         other = await asyncio.to_thread(run, "audit", "--json", folder=tmp_path, settings=settings)
+        told = [
+            await asyncio.to_thread(
+                run, "audit", "--user", name, folder=tmp_path, settings=settings
+            )
+            for name in ("ann", "bob", "nobody")
+        ]
 
         assert equal.returncode == 0
         assert equal.stdout.startswith("audit: 2 users, 2 equal, 0 differing")
         assert other.returncode == 1
         assert json.loads(other.stdout)["differing"] == 1
         assert other.stderr == ""
+        assert [one.returncode for one in told] == [1, 0, 1]
+        assert told[0].stdout.startswith("audit: 1 user, 0 equal, 1 differing")
+        assert "nobody" in complaint(told[2])
