@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 65_536  # about 700 events; larger batches gained nothing
 PATIENCE_S = 30.0  # for an acknowledgement: brokers restart and leaders change within that time
+DELIVERY_S = 120.0  # where nobody waits for an answer: as Kafka's own producers have it
 KEYS_REMEMBERED = 100_000  # hashing a key in Python costs more than all the rest of a record
 
 
