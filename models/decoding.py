@@ -104,6 +104,14 @@ def admit(raw: bytes, *, now: int) -> Event:
     return event
 
 
+def accepted_from(raw: bytes) -> int:
+    """Give from which moment (Unix ms) on an event is not in the future; 0 for what is none."""
+    try:
+        return read(raw).at - AHEAD_MS
+    except EventError:
+        return 0
+
+
 def decode(topic: str, records: Sequence[Record]) -> Decoded:
     """Decode the records of one partition of `topic`."""
     parse = _decoders[topic].decode

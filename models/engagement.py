@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.counting import counted
 from models.decay import effective_time, view_weight
 from models.policy import HALF_HOUR
 
@@ -41,11 +42,12 @@ class Engagement:
         """Say it in a few words.
 
         >>> print(Engagement(likes=2, views=1, score=1_000.25), Engagement(), sep="; ")
-        2 likes, 0 shares, 1 views at 1000.250; nothing
+        2 likes, 0 shares, 1 view at 1000.250; nothing
         """
         if self.score == -math.inf and not self.likes + self.shares + self.views:
             return "nothing"
-        counts = f"{self.likes} likes, {self.shares} shares, {self.views} views"
+        named = ((self.likes, "like"), (self.shares, "share"), (self.views, "view"))
+        counts = ", ".join(counted(*one) for one in named)
         return f"{counts} at {self.score:.3f}"
 
 

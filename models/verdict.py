@@ -25,6 +25,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from models.counting import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,10 +45,10 @@ class Verdict(StrEnum):
 COMMANDS = {  # the first to run
     Verdict.OK: "",
     Verdict.WARN: "likewave worker",
-    Verdict.STALL: "ps -o pid,stat,etime,args -p $(pgrep -d, -f '(cli|likewave) worker$')",
+    Verdict.STALL: "likewave doctor",
     Verdict.STOP: "likewave worker",
     Verdict.REWIND: "likewave lag --watch",
-    Verdict.ERR: "likewave topics --check",
+    Verdict.ERR: "likewave doctor",
 }
 HELD = "likewave dlq ls"  # the same of a partition that is held
 
@@ -59,7 +61,9 @@ class Observation:
     fence: int  # up to where all shards have it
     end: int
     attended: bool  # a worker is there
+    workers: tuple[str, ...] = ()  # that are known, as `host:pid`
     fault: str = ""  # why the fence says nothing, and what to do
+    mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
     halvings: int = 0  # while the worker sheds load: of views one in 2^halvings is counted
 
@@ -97,18 +101,41 @@ def judge(window: Sequence[Observation], *, recent_ms: int) -> Finding:
     applied = (recent[-1].fence - recent[0].fence) / seconds
     whole = recent[-1].now - recent[0].now >= recent_ms and all(one.lag for one in recent)
     verdict, sentence = _verdict(window, recent if whole else [], arrival)
-    is_held = verdict is Verdict.STALL and window[-1].held_since
     if sampled := window[-1].halvings:
         verdict = Verdict.WARN if verdict is Verdict.OK else verdict
         sentence += f"; load is shed: of views one in {2**sampled} is counted"
     return Finding(
         verdict=verdict,
         sentence=sentence,
-        command=HELD if is_held else COMMANDS[verdict],
+        command=_command(verdict, window[-1]),
         arrival_rate=arrival,
         applied_rate=applied,
-        catch_up_s=_catch_up_s([one.lag for one in recent], arrival, applied),
+        catch_up_s=None
+        if window[-1].fault
+        else _catch_up_s([one.lag for one in recent], arrival, applied),
     )
+
+
+def processes(workers: Sequence[str]) -> str:
+    """Give the command that shows whether a worker is frozen, and where to run it.
+
+    >>> processes(["east:41", "east:7", "west:7"])
+    'ps -o pid,stat,etime,args -p 41,7  # on east; on west: -p 7'
+    """
+    pids: dict[str, list[str]] = {}
+    for host, _, pid in (worker.rpartition(":") for worker in workers):
+        pids.setdefault(host, []).append(pid)
+    first, *others = [(host, ",".join(listed)) for host, listed in pids.items()]
+    more = "".join(f"; on {host}: -p {listed}" for host, listed in others)
+    return f"ps -o pid,stat,etime,args -p {first[1]}  # on {first[0]}{more}"
+
+
+def _command(verdict: Verdict, last: Observation) -> str:
+    if verdict is Verdict.STALL and last.held_since:
+        return HELD
+    if verdict is Verdict.STALL and last.workers:
+        return processes(last.workers)
+    return last.mend or COMMANDS[verdict]
 
 
 def _verdict(
@@ -128,16 +155,20 @@ def _verdict(
         return _standing(recent)
     if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
         return Verdict.WARN, (
-            f"{last.lag:,} events wait, and more arrive than are applied: "
+            f"{_waits(last)}, and more arrive than are applied: "
             "start more workers, up to the number of partitions"
         )
-    return Verdict.OK, f"{last.lag:,} events wait, not more and more" if last.lag else "all applied"
+    return Verdict.OK, f"{_waits(last)}, not more and more" if last.lag else "all applied"
+
+
+def _waits(last: Observation) -> str:
+    return counted(last.lag, "event waits", "events wait")
 
 
 def _held(last: Observation) -> str:
     since = datetime.fromtimestamp(last.held_since / 1_000, UTC)
     return (
-        f"held by its breaker since {since:%Y-%m-%d %H:%M:%S} UTC: {last.lag:,} events wait at "
+        f"held by its breaker since {since:%Y-%m-%d %H:%M:%S} UTC: {_waits(last)} at "
         f"offset {last.fence:,}, nearly all invalid; mend the producer, then release it"
     )
 
@@ -145,7 +176,7 @@ def _held(last: Observation) -> str:
 def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
     last = recent[-1]
     waits = (
-        f"{last.lag:,} events wait at offset {last.fence:,}, and none was applied for "
+        f"{_waits(last)} at offset {last.fence:,}, and none was applied for "
         f"{(last.now - recent[0].now) / 1000:.0f} s"
     )
     if last.attended:

@@ -136,6 +136,7 @@ For people:
     logs          what a worker says: one line a fact, for people or for machines
     terminal      results to standard output, progress to standard error
     display       what was read: as a table or as JSON, once or whenever it changes
+    starting      Ctrl-C while a command is still being imported: it ends at once, without a trace
     interrupts    Ctrl-C and SIGTERM as a wish: what runs comes to its end first
     origins       where every setting comes from; passwords are masked
     tables        what commands show to a person

@@ -19,6 +19,7 @@ from mode import CrashingSupervisor
 
 from models.columns import rows
 from models.decoding import decode
+from models.errors import GapError
 from models.events import TOPICS
 from streams import worker_metrics
 from streams.kafka import security
@@ -108,7 +109,11 @@ class Carrier:
         laid = rows(span.topic, decoded.events, decoded.offsets, self.settings.policy)
         if halvings := self.shedding.of(span.topic):
             span = replace(span, halvings=halvings)
-        work = await self.shards.apply(laid, span, decoded.at)
+        try:
+            work = await self.shards.apply(laid, span, decoded.at)
+        except GapError:
+            await self.fences.read({tp})  # which says so where the store went back
+            raise
         self.fences.acknowledge(tp, span.next)
         self.tally.events += len(decoded.events)
         self.tally.rejects += len(decoded.rejects)

@@ -21,7 +21,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from redis.exceptions import NoPermissionError
 
-from streams.store import worker_name
+from streams.store import workers_name
 
 if TYPE_CHECKING:
     from aiokafka.client import AIOKafkaClient
@@ -56,10 +56,12 @@ async def holders(client: AIOKafkaClient, group: str) -> dict[tuple[str, int], s
     }
 
 
-async def is_connected(store: Store, settings: Settings) -> bool:
-    """Tell whether a worker of this deployment has a connection to the store."""
+async def connected(store: Store, settings: Settings) -> tuple[str, ...]:
+    """Name the workers of this deployment that have a connection to the store, as `host:pid`."""
     try:
         clients: Any = await store.client_list()
     except NoPermissionError:
-        return False
-    return any(client["name"] == worker_name(settings) for client in clients)
+        return ()
+    begin = workers_name(settings)
+    names = {client["name"] for client in clients}
+    return tuple(sorted(name.removeprefix(begin) for name in names if name.startswith(begin)))

@@ -22,6 +22,7 @@ from itertools import zip_longest
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from models.counting import counted
 from models.difference import ASPECTS
 from models.errors import StoreError
 from models.examination import examine_shelf, examine_user
@@ -109,9 +110,11 @@ def render(verdict: Verdict) -> str:
 0 rejected, 9.9 s)'
     """
     summary = (
-        f"audit: {verdict.users:,} users, {verdict.equal:,} equal, {verdict.differing:,} differing"
-        f"; {verdict.items:,} items, {verdict.items_differing:,} differing "
-        f"({verdict.events:,} events, {verdict.rejected:,} rejected, {verdict.seconds:.1f} s)"
+        f"audit: {counted(verdict.users, 'user')}, {verdict.equal:,} equal, "
+        f"{verdict.differing:,} differing"
+        f"; {counted(verdict.items, 'item')}, {verdict.items_differing:,} differing "
+        f"({counted(verdict.events, 'event')}, {verdict.rejected:,} rejected, "
+        f"{verdict.seconds:.1f} s)"
     )
     return "\n  ".join([summary, *map(str, verdict.differences)])
 
@@ -120,11 +123,11 @@ async def audit(
     settings: Settings,
     takes: Takes,
     *,
-    users: int | None,
+    users: int | Sequence[str] | None,
     seed: int,
     progress: Progress = history.unheard,
 ) -> Verdict:
-    """Compare what is held of all users, or of `users` chosen by `seed`, and of the items met.
+    """Compare what is held of users, and of the items met: of all, of some by `seed`, or of these.
 
     Raises BrokerError or StoreError where log or store cannot be read, or do not belong together.
     """
@@ -146,11 +149,15 @@ async def audit(
     return verdict
 
 
-def _choose(among: Iterable[str], most: int | None, chance: random.Random) -> list[str]:
+def _choose(
+    among: Iterable[str], users: int | Sequence[str] | None, chance: random.Random
+) -> Sequence[str]:
+    if not isinstance(users, int | None):
+        return users
     everyone = sorted(among)
-    if most is None or most >= len(everyone):
+    if users is None or users >= len(everyone):
         return everyone
-    return chance.sample(everyone, most)
+    return chance.sample(everyone, users)
 
 
 def by_shard(users: Sequence[str], shards: int) -> list[list[str]]:

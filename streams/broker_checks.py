@@ -9,10 +9,12 @@ from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.admin import ApiVersionRequest, DescribeGroupsRequest
 
-from models.errors import LikewaveError
+from models.counting import counted
+from models.errors import LikewaveError, StoreError
 from models.events import DEAD_LETTERS, TOPICS
 from models.finding import Finding, fail, failed, ok, warn
-from streams import topics
+from models.verdict import processes
+from streams import attendance, store, topics
 from streams.clock import now_ms
 from streams.kafka import asking, connected
 from streams.metadata import MetadataStruct, describe
@@ -50,7 +52,7 @@ async def _broker(settings: Settings) -> Finding:
         answer: Any = await client.send(client.get_random_node(), ApiVersionRequest())
         latest = {key: highest for key, _, highest in answer.api_versions}[METADATA]
         count = len(client.cluster.brokers())
-    where = f"{count} broker{'s' * (count > 1)} at {settings.kafka}"
+    where = f"{counted(count, 'broker')} at {settings.kafka}"
     release = next((name for version, name in RELEASES if latest >= version), None)
     if release is None:
         return fail("broker", f"{where}, older than Kafka 3.1", "upgrade Kafka")
@@ -60,7 +62,8 @@ async def _broker(settings: Settings) -> Finding:
 async def _topics(settings: Settings, _: int) -> Sequence[Finding]:
     states = await topics.check(settings)
     faults = [failed("topics", fault) for state in states for fault in state.faults]
-    return faults or [ok("topics", f"{len(states)} of {settings.partitions} partitions, as needed")]
+    found = f"{len(states)} topics of {counted(settings.partitions, 'partition')}, as needed"
+    return faults or [ok("topics", found)]
 
 
 async def _copies(settings: Settings, _: int) -> Sequence[Finding]:
@@ -87,15 +90,30 @@ def _of_copies(name: str, topic: Topic, brokers: int) -> Sequence[Finding]:
 
 async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     state, members = await _members(settings)
-    found = f"{settings.group}: {members} worker{'s' * (members != 1)}, {state or 'unknown'}"
+    found = f"{settings.group}: {counted(members, 'worker')}, {state or 'unknown'}"
+    connected = await _connected(settings)
+    if len(connected) > members:
+        found += (
+            f"; connected to the store: {', '.join(connected)}; who is not in the group is frozen"
+        )
+        return [warn("workers", found, f"{processes(connected)}; in state T: kill -9 it")]
     if not members:
         return [warn("workers", found, "start one: likewave worker")]
     if members > settings.partitions:
-        remedy = f"run {settings.partitions} workers: more than partitions stand idle"
+        remedy = f"run {counted(settings.partitions, 'worker')}: more than partitions stand idle"
         return [warn("workers", found, remedy)]
     if state != "Stable":
         return [warn("workers", f"{found}: they share the partitions anew", "look again in 10 s")]
     return [ok("workers", found)]
+
+
+async def _connected(settings: Settings) -> tuple[str, ...]:
+    """Name the workers that the store knows; none, where it is away."""
+    try:
+        async with store.opened(settings) as feeds:
+            return await attendance.connected(feeds, settings)
+    except StoreError:
+        return ()
 
 
 async def _members(settings: Settings) -> tuple[str, int]:

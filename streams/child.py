@@ -72,9 +72,12 @@ class Child(ABC):
 
     def last_words(self) -> str:
         """Give the last line of the log since the start, and where there is more."""
-        with self.log.open("rb") as log:
-            log.seek(self._log_start)
-            lines = log.read().decode("utf-8", errors="replace").split("\n")
+        try:
+            with self.log.open("rb") as log:
+                log.seek(self._log_start)
+                lines = log.read().decode("utf-8", errors="replace").split("\n")
+        except FileNotFoundError:
+            return f"{self.log} was taken away"
         spoken = (line.strip() for line in reversed(lines) if line.strip())
         return f"{next(spoken, 'it said nothing')} (more in {self.log})"
 

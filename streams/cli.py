@@ -6,6 +6,8 @@ not understood, and 130 after Ctrl-C; those of `likewave lag` are verdicts.
 
 import sys
 
+from streams import starting  # isort: split
+
 import typer
 
 from models.errors import LikewaveError
@@ -39,6 +41,7 @@ COMMANDS = (
 for commands in COMMANDS:
     app.add_typer(commands.app)
 app.add_typer(dlq.app, name="dlq")
+starting.over()
 
 
 def main() -> None:

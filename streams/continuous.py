@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
+from models.counting import counted
 from models.errors import LikewaveError
 from models.policy import HOUR
 from streams import spot_check
@@ -65,8 +66,8 @@ def render(found: Audited) -> str:
     'audit: 20 users, 0 differing; since the start 1,200 users, 0 differences'
     """
     summary = (
-        f"audit: {found.users:,} users, {found.differing:,} differing; since the start "
-        f"{found.users_total:,} users, {found.differences_total:,} differences"
+        f"audit: {counted(found.users, 'user')}, {found.differing:,} differing; since the start "
+        f"{counted(found.users_total, 'user')}, {counted(found.differences_total, 'difference')}"
     )
     return "\n  ".join([summary, *map(str, found.differences)])
 

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from models.events import DEAD_LETTERS
 from models.letters import DIGITS, REDRIVEN
 from streams.clock import now_ms
-from streams.kafka import options
+from streams.kafka import hang_up, options
 from streams.topics import DEAD_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class DeadLetters:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._producer.stop()
+        await hang_up(self._producer)
 
     async def send(self, tp: TP, rejects: Sequence[Reject]) -> None:
         """Deliver `rejects` of partition `tp`, however long it takes: none is ever lost."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models.counting import counted
 from models.errors import StackError
 from streams import audit, store
 from streams.clock import now_ms
@@ -114,7 +115,7 @@ async def _drained(lag: Gauge) -> None:
                 await asyncio.sleep(DRAIN_POLL_S)
     except TimeoutError as error:
         raise StackError(
-            f"{waiting:,} events still wait after {DRAIN_S:.0f} s: "
+            f"{counted(waiting, 'event still waits', 'events still wait')} after {DRAIN_S:.0f} s: "
             f"see why in {DATA_DIR}/worker-*.log"
         ) from error
 

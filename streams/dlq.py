@@ -14,7 +14,17 @@ from streams import breakers, letter_tables, redrive, store
 from streams import letter_choice as choice
 from streams.clock import now_ms
 from streams.inert import document, write_inert_json
-from streams.letter_choice import Everything, Partition, Places, Reasons, Since, Topic, Until, Yes
+from streams.letter_choice import (
+    Everything,
+    Partition,
+    Places,
+    Reasons,
+    Since,
+    Sources,
+    Topic,
+    Until,
+    Yes,
+)
 from streams.letters import opened
 from streams.settings import Settings, load
 from streams.terminal import Json, Stages, is_terminal, ticker
@@ -178,9 +188,7 @@ async def _drop(settings: Settings, found: list[Letter], *, quiet: bool) -> None
 
 
 @app.command(epilog="Example: likewave dlq release likes:3")
-def release(
-    sources: Annotated[list[str], typer.Argument(metavar="TOPIC:PARTITION", help="Are held.")],
-) -> None:
+def release(sources: Sources) -> None:
     """Let partitions go on whose breakers are open; what waits in them now passes.
 
     Valid events are applied, the others become dead letters as usual.

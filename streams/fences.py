@@ -70,7 +70,7 @@ class Fences:
         )
         fences = await self._read()
         self._starts = dict(starts)
-        self._acknowledged = {}
+        self._acknowledged = {tp: min(self._of(tp, fences)) for tp in assigned}
         return {tp: self._position(tp, starts[tp], ends[tp], fences) for tp in assigned}
 
     def span(self, tp: TP, batch: Batch) -> Span:

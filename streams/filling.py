@@ -20,7 +20,7 @@ from streams.agents import Carrier, Tally
 from streams.feeds import Shards
 from streams.fences import Fences
 from streams.history import unheard
-from streams.kafka import explained, offsets, options
+from streams.kafka import READ_MS, explained, offsets, options, reach
 from streams.shedding import Shedding
 from streams.topics import log_ids, partition_counts
 from streams.transport import check_internals, stretches
@@ -107,12 +107,17 @@ class Filler:
                 self._consumer.seek(tp, position)
 
     async def fill(self, progress: Progress = unheard) -> None:
-        """Carry all that is in the log now."""
+        """Carry all that is in the log now; raise BrokerError where Kafka gives no more of it."""
         first, ends = dict(self._positions), await self._ends()
-        total = sum(max(0, end - first[tp]) for tp, end in ends.items())
-        while left := sum(max(0, end - self._positions[tp]) for tp, end in ends.items()):
-            progress("filling", total - left, total)
-            await self._carry_on()
+        total = before = sum(max(0, end - first[tp]) for tp, end in ends.items())
+        with explained(self._carrier.settings):
+            async with asyncio.timeout(READ_MS / 1000) as patience:
+                while left := sum(max(0, end - self._positions[tp]) for tp, end in ends.items()):
+                    progress("filling", total - left, total)
+                    if self._under_way or left < before:
+                        patience.reschedule(asyncio.get_running_loop().time() + READ_MS / 1000)
+                    before = left
+                    await self._carry_on()
         progress("filling", total, total)
 
     async def follow(self) -> None:
@@ -169,14 +174,14 @@ async def opened(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=FETCH_MS,
+        request_timeout_ms=READ_MS,
     )
     places = [TP(settings.topic(name), number) for name in topics for number in range(counts[name])]
     counting_all = Shedding(store, settings)  # which nobody tells of what waits
     carrier = Carrier(settings, shards, fences, Unheard(), Unbroken(), counting_all, Tally())
     filler = Filler(carrier, consumer, places)
     try:
-        with explained(settings):
-            await consumer.start()
+        await reach(settings, consumer.start)
         await filler.begin()
         yield filler
     finally:

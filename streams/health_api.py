@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter
 from redis.exceptions import ResponseError
 
+from models.counting import counted
 from streams import reader
 from streams.doors import Configuration, Feeds, Progressing
 from streams.problems import AGAIN_S, Kind, ProblemError, declared, store_away
@@ -37,6 +38,7 @@ async def ready(settings: Configuration, feeds: Feeds, readiness: Progressing) -
         raise store_away(explain(error)) from error
     if behind := await readiness.behind():
         headers = {"Retry-After": str(AGAIN_S)}
-        detail = f"{behind:,} events are still to come: `likewave lag` says how fast"
+        still = counted(behind, "event is", "events are")
+        detail = f"{still} still to come: `likewave lag` says how fast"
         raise ProblemError(Kind.CATCHING_UP, detail, headers=headers)
     return Health()

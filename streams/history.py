@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models import events
 from models.errors import BrokerError, EventError, StoreError
 from models.policy import MINUTE
-from streams.kafka import explained, options
+from streams.kafka import READ_MS, explained, options, reach
 from streams.topics import log_bounds
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 AHEAD_MS = 5 * MINUTE  # by which an event may be later than the broker's timestamp on it
 READ_RECORDS = 1_000  # judged at a time: a few ms, in which nothing else is done
-STALL_MS = 15_000  # without a record, though the log has more
 
 
 def everything(event: events.Event) -> bool:
@@ -162,7 +161,7 @@ class History:
         before = [self.partitions[name].position for name in unread]
         addresses = {name: self._address(name) for name in unread}
         taken = await self._consumer.getmany(
-            *addresses.values(), timeout_ms=STALL_MS, max_records=READ_RECORDS
+            *addresses.values(), timeout_ms=READ_MS, max_records=READ_RECORDS
         )
         for name, address in addresses.items():
             partition = self.partitions[name]
@@ -171,7 +170,7 @@ class History:
         if before == [self.partitions[name].position for name in unread]:
             raise BrokerError(
                 f"Kafka at {self._settings.kafka} has given no record of {unread[0]} beyond offset "
-                f"{before[0]} for {STALL_MS // 1000} s: is it healthy? try again"
+                f"{before[0]} for {READ_MS // 1000} s: is it healthy? try again"
             )
 
     def _address(self, name: tuple[str, int]) -> TopicPartition:
@@ -213,12 +212,17 @@ async def opened(
         **options(settings),
         isolation_level="read_uncommitted",
         enable_auto_commit=False,
+        request_timeout_ms=READ_MS,
         auto_offset_reset="earliest",
     )
     try:
-        with explained(settings):
-            await consumer.start()
-        consumer.assign([TopicPartition(settings.topic(topic), number) for topic, number in starts])
+        await reach(settings, consumer.start)
+        places = {
+            TopicPartition(settings.topic(name[0]), name[1]): at for name, at in starts.items()
+        }
+        consumer.assign(list(places))
+        for place, start in places.items():
+            consumer.seek(place, start)  # or a position is asked for, and for ever
         yield History(consumer, settings, starts, keep)
     finally:
         await consumer.stop()

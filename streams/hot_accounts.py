@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.events import ID_PATTERN
 from streams import clock
-from streams.kafka import ANSWER_MS, explained, options
+from streams.kafka import ANSWER_MS, explained, options, reach
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -55,8 +55,8 @@ async def _newest_keys(settings: Settings, place: TopicPartition) -> list[bytes 
         request_timeout_ms=ANSWER_MS,
     )
     try:
+        await reach(settings, consumer.start)
         with explained(settings):
-            await consumer.start()
             end = (await consumer.end_offsets([place]))[place]
             consumer.assign([place])
             consumer.seek(place, max(0, end - NEWEST))

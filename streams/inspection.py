@@ -85,10 +85,13 @@ async def _shards() -> list[Census]:
 
 
 @app.command(epilog="Example: likewave audit --users 500 --json")
-def audit(
+def audit(  # noqa: PLR0913 - each is an option
     *,
     users: Annotated[
         int | None, typer.Option(min=1, help="Users to compare, by chance; all if absent.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Compare this one alone.")
     ] = None,
     continuous: Annotated[
         bool, typer.Option("--continuous", help="Go on with 20 users, others each hour.")
@@ -103,9 +106,11 @@ def audit(
     items met with them: what counts, and the lists of what trends. Exact while
     events flow: the log counts up to the offsets that are in the store.
     """
+    if user is not None and (users is not None or continuous):
+        raise typer.BadParameter("--user is about one, --users and --continuous about others")
     if continuous:
         raise typer.Exit(asyncio.run(_audit_on(users or USERS, every, json=json)))
-    verdict = asyncio.run(_audit(users, seed, quiet=json))
+    verdict = asyncio.run(_audit(users, seed, user, quiet=json))
     if json:
         write_json(verdict)
     else:
@@ -113,14 +118,16 @@ def audit(
     raise typer.Exit(not verdict.is_equal)
 
 
-async def _audit(users: int | None, seed: int, *, quiet: bool) -> auditor.Verdict:
+async def _audit(users: int | None, seed: int, user: str | None, *, quiet: bool) -> auditor.Verdict:
     settings = load()
     async with store.reading(settings) as feeds:
+        if user is not None:
+            await check_known(feeds, settings, user)
         with ticker(quiet=quiet) as show:
             return await auditor.audit(
                 settings,
                 Snapshots(feeds, settings),
-                users=users,
+                users=users if user is None else [user],
                 seed=seed,
                 progress=Stages(show).report,
             )

@@ -14,6 +14,7 @@ from aiokafka.errors import (
     AuthenticationFailedError,
     KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     NodeNotReadyError,
     RequestTimedOutError,
     SaslAuthenticationFailed,
@@ -26,7 +27,7 @@ from streams import tls
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
-    from aiokafka import TopicPartition
+    from aiokafka import AIOKafkaProducer, TopicPartition
 
     from streams.settings import Settings
 
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 
 ANSWER_MS = 5_000  # for a connection, and for an answer
 KNOCK_MS = 2_000
+READ_MS = 15_000  # for an answer that is full of records
+LEAVE_S = 1.0  # to say goodbye to a broker that does not answer
 REFUSALS = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
-AWAY = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError, TimeoutError)
+SILENT = (KafkaTimeoutError, RequestTimedOutError, TimeoutError)
+AWAY = (KafkaConnectionError, NodeNotReadyError, OSError, *SILENT)
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -64,14 +68,33 @@ async def connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
     with explained(settings):
         client = AIOKafkaClient(**options(settings), request_timeout_ms=ANSWER_MS)
         try:
-            try:
-                await client.bootstrap()
-            except KafkaConnectionError:
-                await _knock(settings)  # which says why, where aiokafka only logs it
-                raise
+            await reach(settings, client.bootstrap)
             yield client
         finally:
             await client.close()
+
+
+async def reach(settings: Settings, *starts: Callable[[], Awaitable[None]]) -> None:
+    """Start clients of aiokafka; what goes wrong is raised as a BrokerError that says why."""
+    with explained(settings):
+        try:
+            for start in starts:
+                await start()
+        except KafkaConnectionError:
+            await _knock(settings)  # which says why, where aiokafka only logs it
+            raise
+
+
+async def hang_up(producer: AIOKafkaProducer) -> None:
+    """Close a producer without a wait for acknowledgements.
+
+    `stop` would wait for ever on a broker that is gone, and its sender would try for ever.
+    """
+    if sending := producer._sender.sender_task:  # noqa: SLF001  aiokafka is pinned exactly
+        sending.cancel()
+        await asyncio.wait([sending], timeout=LEAVE_S)
+    await producer.client.close()
+    producer._closed = True  # noqa: SLF001  as `stop` would have left it
 
 
 async def _knock(settings: Settings) -> None:
@@ -90,7 +113,7 @@ async def asking(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
             **options(settings), enable_auto_commit=False, request_timeout_ms=ANSWER_MS
         )
         try:
-            await consumer.start()
+            await reach(settings, consumer.start)
             yield consumer
         finally:
             await consumer.stop()
@@ -118,6 +141,11 @@ def explained(settings: Settings) -> Iterator[None]:
     except AWAY as error:
         if fault := tls.explain(error, settings, "kafka"):
             raise BrokerError(f"Kafka at {settings.kafka} {fault}") from error
+        if isinstance(error, SILENT):
+            raise BrokerError(
+                f"Kafka at {settings.kafka} does not answer: see whether it is frozen (stat T) or "
+                "overloaded, and start it again"
+            ) from error
         raise BrokerError(
             f"no Kafka at {settings.kafka}: start it with `likewave up`, or set LIKEWAVE_KAFKA"
         ) from error

@@ -17,7 +17,7 @@ from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
 from streams import attendance, breakers, clock, reader, shedding
-from streams.kafka import ANSWER_MS, explained, options
+from streams.kafka import ANSWER_MS, explained, options, reach
 from streams.metadata import describe
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 RECORD_BYTES = 1  # of a fetch from one partition: the broker gives one batch, however large
 RECORD_MS = 2_000  # for records to come; a stretch that was compacted away has none
+CREATE = "likewave topics"
+FLUSH = 'redis-cli -u "$LIKEWAVE_REDIS" FLUSHDB'
 WAIT_MS = 10  # of the broker, for records that are not there yet
 
 Fences = dict[str, tuple[int, str, int]]  # of one shard, as `reader.fences` gives them
@@ -43,7 +45,9 @@ class Position:
     fence: int  # least over the shards
     end: int
     attended: bool = False  # a worker is there
+    workers: tuple[str, ...] = ()  # that are connected to the store, as `host:pid`
     fault: str = ""  # why the fence says nothing, and what to do
+    mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
     halvings: int = 0  # of views one in 2^halvings is counted now
 
@@ -90,7 +94,7 @@ class Gauge:
         shards = await asyncio.gather(
             *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
         )
-        connected = await attendance.is_connected(self._store, self._settings)
+        connected = await attendance.connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
         shed = await shedding.told(self._store, places)
         self.workers = len(set(holders.values()))
@@ -99,7 +103,8 @@ class Gauge:
                 one := self._position(
                     place, found[place.topic].log, (starts[place], ends[place]), shards
                 ),
-                attended=connected or place in holders,
+                attended=bool(connected) or place in holders,
+                workers=connected,
                 held_since=held.get(f"{one.topic}:{one.partition}", 0),
                 halvings=shed.get(place, 0),
             )
@@ -130,10 +135,10 @@ class Gauge:
         fences = [shard.get(f"{topic}:{place.partition}") for shard in shards]
         if any(fence and fence[1] != log for fence in fences):
             fault = (
-                f"the store was filled from another log of {place.topic}: "
-                "flush the store and let the worker refill it"
+                f"the store was filled from another log of {place.topic}: if `likewave config` "
+                "names the right servers, flush the store and let the worker refill it"
             )
-            return Position(topic, place.partition, start, end, fault=fault)
+            return Position(topic, place.partition, start, end, fault=fault, mend=FLUSH)
         least = min(fence[0] if fence else start for fence in fences)
         return Position(topic, place.partition, max(start, least), end)
 
@@ -151,7 +156,7 @@ class Gauge:
 
     def _missing(self, found: Mapping[str, Topic]) -> list[Position]:
         return [
-            Position(topic, partition, 0, 0, fault=f"there is no topic {name}: `likewave topics`")
+            Position(topic, partition, 0, 0, fault=f"there is no topic {name}", mend=CREATE)
             for topic in TOPICS
             if (name := self._settings.topic(topic)) not in found
             for partition in range(self._settings.partitions)
@@ -196,7 +201,7 @@ def _lost(one: Position) -> Position:
         f"the store holds {one.topic}:{one.partition} up to offset {one.fence:,}, beyond the end "
         "of the log: Kafka lost records; flush the store and let the worker refill it"
     )
-    return replace(one, fault=fault)
+    return replace(one, fault=fault, mend=FLUSH)
 
 
 @asynccontextmanager
@@ -211,9 +216,7 @@ async def gauge(settings: Settings, store: Store) -> AsyncIterator[Gauge]:
         fetch_max_wait_ms=WAIT_MS,
     )
     try:
-        with explained(settings):
-            await client.bootstrap()
-            await consumer.start()
+        await reach(settings, client.bootstrap, consumer.start)
         yield Gauge(settings, store, client, consumer)
     finally:
         await consumer.stop()

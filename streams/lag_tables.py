@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from models.counting import counted
 from models.policy import DAY, HOUR, MINUTE, SECOND
 from models.verdict import Verdict
 from streams.tables import plain
@@ -41,8 +42,8 @@ def partitions(found: Diagnosis, *, telling_lag: int = 1) -> RenderableType:
     telling.sort(key=lambda one: (_severity(one), one.lag), reverse=True)
     parts: list[RenderableType] = [_table(telling[:ROWS])] if telling else []
     if others := len(found.partitions) - len(telling[:ROWS]):
-        more = "more " if telling else ""
-        words = f"{others} {more}partitions {_others(telling, telling_lag)}"
+        noun = "more partition" if telling else "partition"
+        words = f"{counted(others, noun)} {_others(telling, telling_lag, count=others)}"
         parts.append(Text(words, style="dim"))
     return Group(*parts)
 
@@ -84,11 +85,12 @@ def named(verdict: Verdict) -> Text:
 
 def _total(found: Diagnosis) -> str:
     if unknown := sum(one.verdict is Verdict.ERR for one in found.partitions):
-        return f"lag: {found.lag:,} events or more, {unknown} partitions cannot be measured"
+        cannot = f"{counted(unknown, 'partition')} cannot be measured"
+        return f"lag: {counted(found.lag, 'event')} or more, {cannot}"
     if not found.lag:
         return "lag: 0, all that was published is applied"
     return (
-        f"lag: {found.lag:,} events, the first of them waits for {span(found.seconds)}; "
+        f"lag: {counted(found.lag, 'event')}, the first of them waits for {span(found.seconds)}; "
         f"level in: {span(found.catch_up_s)}"
     )
 
@@ -96,24 +98,28 @@ def _total(found: Diagnosis) -> str:
 def _table(telling: Sequence[Judged]) -> RenderableType:
     table = plain(*HEADINGS, "verdict")
     for one in telling:
-        table.add_row(
-            one.topic,
-            str(one.partition),
-            f"{one.lag:,}",
-            f"{one.seconds:.1f}",
-            f"{one.share:.0%}",
-            f"{one.arrival_rate:,.0f}",
-            f"{one.applied_rate:,.0f}",
-            span(one.catch_up_s),
-            named(one.verdict),
-        )
+        table.add_row(one.topic, str(one.partition), *_numbers(one), named(one.verdict))
     return table
 
 
-def _others(telling: Sequence[Judged], telling_lag: int) -> str:
+def _numbers(one: Judged) -> Sequence[str]:
+    if one.verdict is Verdict.ERR:
+        return ["-"] * len(HEADINGS[2:])  # they would be of nothing
+    return [
+        f"{one.lag:,}",
+        f"{one.seconds:.1f}",
+        f"{one.share:.0%}",
+        f"{one.arrival_rate:,.0f}",
+        f"{one.applied_rate:,.0f}",
+        span(one.catch_up_s),
+    ]
+
+
+def _others(telling: Sequence[Judged], telling_lag: int, *, count: int) -> str:
     if len(telling) > ROWS:
-        return "have a smaller lag or none"
-    return "are OK" if telling_lag > 1 else "are OK, and nothing waits"
+        return f"{'has' if count == 1 else 'have'} a smaller lag or none"
+    are = "is OK" if count == 1 else "are OK"
+    return are if telling_lag > 1 else f"{are}, and nothing waits"
 
 
 def _remedy(one: Judged) -> tuple[int, str]:

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from models.counting import counted
 from models.decoding import Reason
 from models.errors import PolicyError
+from models.events import TOPICS
 from models.letters import Letter, Place, Selection
 from models.policy import milliseconds
 from streams import letter_tables
@@ -32,6 +34,14 @@ def place(given: str) -> Place:
     return Place(int(match[1]), int(match[2]))
 
 
+def source(given: str) -> str:
+    """Read the name of a partition."""
+    topic, _, number = given.rpartition(":")
+    if not (topic and number.isdecimal()):
+        raise typer.BadParameter(f"{given!r}: give TOPIC:PARTITION, as `likewave dlq ls` does")
+    return given
+
+
 Reasons = Annotated[Reason | None, typer.Option("--reason", help="Why they were rejected.")]
 Topic = Annotated[
     str | None, typer.Option("--topic", metavar="TOPIC", help="Where they came from: likes, …")
@@ -49,6 +59,9 @@ Places = Annotated[
     list[Place] | None,
     typer.Argument(metavar="PARTITION:OFFSET", parser=place, help="Letters, one by one."),
 ]
+Sources = Annotated[
+    list[str], typer.Argument(metavar="TOPIC:PARTITION", parser=source, help="Are held.")
+]
 Everything = Annotated[bool, typer.Option("--all", help="All that are open.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -64,7 +77,10 @@ def selection(  # noqa: PLR0913, PLR0917  what letters may be chosen by
 ) -> Selection:
     """Give the letters that the options mean."""
     if topic is not None:
-        topic = settings.topic(topic.removeprefix(settings.topic_prefix))
+        name = topic.removeprefix(settings.topic_prefix)
+        if name not in TOPICS:
+            raise typer.BadParameter(f"no topic {topic!r}: one of {', '.join(TOPICS)}")
+        topic = settings.topic(name)
     return Selection(
         places=frozenset(places or ()),
         reason=reason,
@@ -86,7 +102,8 @@ def is_agreed(found: list[Letter], what: str, *, yes: bool, json: bool) -> bool:
     if yes or len(found) <= 1:
         return True
     if json or not is_terminal():
-        say(f"likewave: {len(found):,} letters match; --yes would {what} them")
+        matching = counted(len(found), "letter matches", "letters match")
+        say(f"likewave: {matching}; --yes would {what} them")
         return False
     Console().print(letter_tables.groups(found, now=now_ms()))
-    return typer.confirm(f"{what} {len(found):,} letters?")
+    return typer.confirm(f"{what} {counted(len(found), 'letter')}?")

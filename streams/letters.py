@@ -6,6 +6,7 @@ mark.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -24,7 +25,7 @@ from models.letters import (
     mark,
     marked,
 )
-from streams.kafka import explained, options
+from streams.kafka import ANSWER_MS, explained, hang_up, options, reach
 from streams.stretches import records
 from streams.topics import DEAD_MESSAGE_BYTES, log_bounds
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, total
 
 AT_ONCE = 500  # letters sent, and then marked
+SEND_S = 15.0  # for an acknowledgement, which aiokafka itself awaits for ever
 
 
 class Letters:
@@ -49,7 +51,7 @@ class Letters:
         self._settings = settings
         self._topic = settings.topic(DEAD_LETTERS)
         self._consumer = consumer
-        self.producer = producer
+        self._producer = producer
 
     async def read(self, selection: Selection, progress: Progress) -> list[Letter]:
         """Read the letters that are meant, the oldest first; of one record the newest letter.
@@ -106,14 +108,24 @@ class Letters:
         headers: dict[str, str],
     ) -> Place:
         """Write a record to the end of a partition; give its place."""
+        return await self.send(self._topic, value, key=key, partition=partition, headers=headers)
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None,
+        partition: int | None = None,
+        headers: dict[str, str],
+    ) -> Place:
+        """Write a record to a topic, and give its place once Kafka has it."""
+        told = [(name, text.encode()) for name, text in headers.items()]
         with explained(self._settings):
-            sent = await self.producer.send_and_wait(
-                self._topic,
-                value=value,
-                key=key,
-                partition=partition,
-                headers=[(name, text.encode()) for name, text in headers.items()],
-            )
+            async with asyncio.timeout(SEND_S):
+                sent = await self._producer.send_and_wait(
+                    topic, value=value, key=key, partition=partition, headers=told
+                )
         return Place(sent.partition, sent.offset)
 
     async def _records(
@@ -146,19 +158,19 @@ async def opened(settings: Settings) -> AsyncIterator[Letters]:
     consumer = AIOKafkaConsumer(
         **options(settings),
         enable_auto_commit=False,
+        request_timeout_ms=ANSWER_MS,
         max_partition_fetch_bytes=2 * DEAD_MESSAGE_BYTES,
     )
     producer = AIOKafkaProducer(
         **options(settings),
         acks="all",
         enable_idempotence=True,
+        request_timeout_ms=ANSWER_MS,
         max_request_size=DEAD_MESSAGE_BYTES,
     )
     try:
-        with explained(settings):
-            await consumer.start()
-            await producer.start()
+        await reach(settings, consumer.start, producer.start)
         yield Letters(settings, consumer, producer)
     finally:
-        await producer.stop()
+        await hang_up(producer)
         await consumer.stop()

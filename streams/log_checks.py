@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from models.counting import counted
 from models.errors import LikewaveError
 from models.events import TOPICS
 from models.finding import Finding, fail, failed, ok, warn
@@ -52,7 +53,7 @@ def _faults(shard: int, source: str, fence: Fence, log: Log | None) -> Iterator[
     if fence[0] < log.start:
         yield warn(
             "fences",
-            f"shard {shard} lacks {log.start - fence[0]:,} events of {source}, which expired in "
-            "Kafka before they were applied",
+            f"shard {shard} lacks {counted(log.start - fence[0], 'event')} of {source}, which "
+            "expired in Kafka before they were applied",
             "start a worker, which goes on behind them; they were older than the horizon",
         )

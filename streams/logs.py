@@ -2,7 +2,8 @@
 
 On a terminal a line reads `event key=value …`, elsewhere it is one JSON object. What the libraries
 say goes the same way, from warnings on, but not what they say of every healthy start and rebalance,
-and the same thing only once in a while: during an outage they repeat it ten times a second.
+nor of an error of ours, which is the worker's last line; and the same thing only once in a while:
+during an outage they repeat it ten times a second.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
+
+from models.errors import LikewaveError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +83,8 @@ class Sparing:
             return True
         message = record.getMessage()
         if record.levelno < logging.WARNING or any(noise in message for noise in NOISE):
+            return False
+        if record.exc_info and isinstance(record.exc_info[1], LikewaveError):
             return False
         place, now = (record.pathname, record.lineno), self._clock()
         if now - self._said.get(place, -REPEATED_S) < REPEATED_S:

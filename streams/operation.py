@@ -27,7 +27,9 @@ app = typer.Typer()
 def up(*, workers: Workers = 1, kafka_port: Port = None, redis_port: Port = None) -> None:
     """Run broker, store, API, workers and monitor of this folder until Ctrl-C.
 
-    Their data stays in .likewave/.
+    Their data stays in .likewave/. The API is on port 8080 and the monitor on
+    9108 where those are free; LIKEWAVE_API_PORT and LIKEWAVE_MONITOR_PORT name
+    others.
 
     Every other command run in the folder finds them. LIKEWAVE_KAFKA and
     LIKEWAVE_REDIS name servers to use instead.
@@ -39,14 +41,15 @@ def up(*, workers: Workers = 1, kafka_port: Port = None, redis_port: Port = None
 @app.command(epilog="Example: LIKEWAVE_KAFKA=kafka:9092 likewave worker")
 def worker() -> None:
     """Run one worker: it carries events from Kafka into the feeds until SIGTERM or Ctrl-C."""
-    from streams.worker import work  # noqa: PLC0415 - Faust takes a second to import
+    from streams.worker import serve  # noqa: PLC0415 - Faust takes a second to import
 
     logs.configure()
     try:
-        asyncio.run(work(load()))
+        settings = load()
     except LikewaveError as error:
         structlog.get_logger("streams").error(str(error))
         raise typer.Exit(1) from error
+    asyncio.run(serve(settings))
 
 
 @app.command("demo", epilog="Example: likewave demo --seconds 30")

@@ -10,7 +10,6 @@ queue: so order and idempotence hold for whole batches as for single records.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -19,9 +18,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
+from models.counting import counted
 from models.errors import BrokerError
 from models.events import encode
-from streams.kafka import explained, options
+from streams.kafka import hang_up, options, reach
 from streams.topics import partition_counts
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 65_536  # about 700 events; larger batches gained nothing
 PATIENCE_S = 30.0  # for an acknowledgement: brokers restart and leaders change within that time
-LEAVE_S = 1.0  # to say goodbye to a broker that does not answer
+DELIVERY_S = 120.0  # where nobody waits for an answer: as Kafka's own producers have it
 KEYS_REMEMBERED = 100_000  # hashing a key in Python costs more than all the rest of a record
 
 
@@ -94,8 +94,7 @@ class Producer:
             request_timeout_ms=round(self._patience_s * 1000),
         )
         try:
-            with explained(self._settings):
-                await self._kafka.start()
+            await reach(self._settings, self._kafka.start)
         except BrokerError:
             await self._kafka.stop()
             raise
@@ -179,21 +178,17 @@ class Producer:
             else f"refused a batch ({self._failure})"
         )
         raise BrokerError(
-            f"Kafka at {self._settings.kafka} {reason}: {self._acknowledged} events are "
-            f"acknowledged, {self.counts.unconfirmed} may be lost; publish again from there "
+            f"Kafka at {self._settings.kafka} {reason}: "
+            f"{counted(self._acknowledged, 'event is', 'events are')} acknowledged, "
+            f"{self.counts.unconfirmed} may be lost; publish again from there "
             "(a repeated event does no harm)"
         ) from self._failure
 
     async def _close(self) -> None:
-        if not self._underway:
+        if self._underway:
+            await hang_up(self._kafka)
+        else:
             await self._kafka.stop()
-            return
-        # `stop` would wait for ever on a broker that is gone, and its sender would try for ever.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_S):
-                await self._kafka._sender.close()  # noqa: SLF001  aiokafka is pinned exactly
-        await self._kafka.client.close()
-        self._kafka._closed = True  # noqa: SLF001  as `stop` would have left it
 
 
 @lru_cache(KEYS_REMEMBERED)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +26,29 @@ class Progress:
 
 
 class Meter:
-    """Reports the progress of a producer once a second, however often it is asked to."""
+    """Reports the progress of a producer once a second, however often it is asked to.
+
+    As a context it does so, too, while nobody asks because Kafka takes nothing.
+    """
 
     def __init__(self, producer: Producer, report: Callable[[Progress], None]) -> None:
         self._producer = producer
         self._report = report
         self._began = self._reported = time.monotonic()
         self._last = producer.counts
+
+    async def __aenter__(self) -> Self:
+        self._reminding = asyncio.create_task(self._remind())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._reminding.cancel()
+
+    async def _remind(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            if time.monotonic() - self._reported >= 2 * INTERVAL_S:
+                self.tick()
 
     @property
     def seconds(self) -> float:

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from models.counting import counted
 from models.errors import SettingsError
 from streams import contract as documents
 from streams.audience import simulate as publish_audience
@@ -162,6 +163,6 @@ def replayed_line(done: Replayed) -> str:
 
 def _published(counts: Counts, seconds: float) -> str:
     return (
-        f"published {counts.published:,} events, {counts.acknowledged:,} acknowledged, "
+        f"published {counted(counts.published, 'event')}, {counts.acknowledged:,} acknowledged, "
         f"in {seconds:.1f} s"
     )

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from models.events import DEAD_LETTERS
 from models.letters import Selection, State, names
 from streams.clock import now_ms
-from streams.kafka import ANSWER_MS, explained, options
+from streams.kafka import ANSWER_MS, explained, options, reach
 from streams.letters import pieces
 from streams.topics import DEAD_LETTERS_KEPT_MS
 
@@ -78,8 +78,8 @@ async def _cut(settings: Settings, cuts: Mapping[int, int]) -> None:
     """Delete what stands before the offsets of `cuts`."""
     admin = AIOKafkaAdminClient(**options(settings), request_timeout_ms=ANSWER_MS)
     with explained(settings):
-        await admin.start()
         try:
+            await reach(settings, admin.start)
             await admin.delete_records(
                 {
                     TopicPartition(settings.topic(DEAD_LETTERS), partition): RecordsToDelete(

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models import events
-from models.decoding import admit
+from models.decoding import accepted_from, admit
 from models.errors import EventError
 from models.letters import REDRIVEN, State, left
 from streams.clock import now_ms
-from streams.kafka import explained, options
+from streams.kafka import READ_MS, options, reach
 from streams.letters import pieces
 from streams.stretches import records
 from streams.topics import COMPACTED, log_bounds
@@ -57,21 +58,19 @@ async def redrive(
 ) -> Redriven:
     """Send `chosen` again; those that were redriven before only `again`."""
     reasons = {letter: _hindrance(letter, settings, again=again) for letter in chosen}
+    reasons |= _early([one for one, why in reasons.items() if not why], now=now_ms())
     reasons |= await _outdated([one for one, why in reasons.items() if not why], settings)
     ready = [letter for letter, why in reasons.items() if not why]
     for done, some in pieces(ready):
-        with explained(settings):
-            await asyncio.gather(*(_send(letters, letter) for letter in some))
+        await asyncio.gather(*(_send(letters, letter) for letter in some))
         await letters.mark(some, State.REDRIVEN)
         progress("redriving", done, len(ready))
     return Redriven(len(ready), left(why for why in reasons.values() if why))
 
 
 async def _send(letters: Letters, letter: Letter) -> None:
-    times = str(letter.redriven + 1).encode()
-    await letters.producer.send_and_wait(
-        letter.topic, value=letter.value, key=letter.key, headers=[(REDRIVEN, times)]
-    )
+    times = str(letter.redriven + 1)
+    await letters.send(letter.topic, letter.value, key=letter.key, headers={REDRIVEN: times})
 
 
 def _hindrance(letter: Letter, settings: Settings, *, again: bool) -> str:
@@ -85,6 +84,15 @@ def _hindrance(letter: Letter, settings: Settings, *, again: bool) -> str:
     if letter.redriven and not again:
         return "failed again after it was redriven (--again sends it)"
     return ""
+
+
+def _early(letters: Sequence[Letter], *, now: int) -> dict[Letter, str]:
+    """Say which letters a worker would find in the future still, and until when."""
+    moments = {letter: accepted_from(letter.value or b"") for letter in letters}
+    early = {letter: at for letter, at in moments.items() if at > now}
+    last = datetime.fromtimestamp(max(early.values(), default=0) / 1_000, UTC)
+    why = f"lies in the future still: accepted from {last:%Y-%m-%d %H:%M:%S} UTC on"
+    return dict.fromkeys(early, why)
 
 
 async def _outdated(letters: Sequence[Letter], settings: Settings) -> dict[Letter, str]:
@@ -122,10 +130,11 @@ async def _last_words(settings: Settings, letters: Sequence[Letter]) -> Words:
     """Read, from the oldest of `letters` on, what their topics say last of their keys."""
     names = {(letter.topic, letter.key) for letter in letters}
     words: Words = {}
-    consumer = AIOKafkaConsumer(**options(settings), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        **options(settings), enable_auto_commit=False, request_timeout_ms=READ_MS
+    )
     try:
-        with explained(settings):
-            await consumer.start()
+        await reach(settings, consumer.start)
         async for some in records(settings, consumer, await _since(settings, letters)):
             for record in some:
                 name = record.topic, record.key

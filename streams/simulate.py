@@ -16,7 +16,7 @@ from models.traffic import Traffic, founding
 from streams import topics
 from streams.clock import now_ms
 from streams.noise import Mixer, Noise
-from streams.producer import Counts, Producer
+from streams.producer import DELIVERY_S, Counts, Producer
 from streams.progress import Meter
 
 if TYPE_CHECKING:
@@ -88,8 +88,10 @@ async def simulate(
         await producer.publish_raw(mixer.records(due, at))
         return due
 
-    async with Producer(settings) as producer:
-        meter = Meter(producer, report)
+    async with (
+        Producer(settings, patience_s=DELIVERY_S) as producer,
+        Meter(producer, report) as meter,
+    ):
         founded = await found(producer, network, meter, stop)
         await paced(act, options, meter, stop)
         await producer.flush()

@@ -20,6 +20,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from models.counting import counted
 from models.errors import StackError
 from streams import keys, topics
 from streams.child import Child
@@ -145,7 +146,7 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
         settings, servers = _start_servers(load(**options.overrides), options, running)
         if options.workers > settings.partitions:
             raise StackError(
-                f"{options.workers} workers share {settings.partitions} partitions: "
+                f"{options.workers} workers share {counted(settings.partitions, 'partition')}: "
                 "start fewer workers, or set LIKEWAVE_PARTITIONS before the topics exist"
             )
         settings = await _as_filled(settings)

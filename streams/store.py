@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import platform
 import re
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -44,8 +46,13 @@ Store = Redis
 
 
 def worker_name(settings: Settings) -> str:
-    """Name the connections of workers: the store's CLIENT LIST says whether one is there."""
-    return f"likewave-worker:{settings.group}"
+    """Name this worker's connections: the store's CLIENT LIST says where one is there."""
+    return f"{workers_name(settings)}{platform.node()}:{os.getpid()}"
+
+
+def workers_name(settings: Settings) -> str:
+    """Give what the names of all workers' connections begin with; host and process follow."""
+    return f"likewave-worker:{settings.group}@"
 
 
 def connect(settings: Settings, name: str | None = None, *, database: int | None = None) -> Store:

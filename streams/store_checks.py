@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis.exceptions import NoPermissionError
 
+from models.counting import counted
 from models.errors import LikewaveError
 from models.finding import Finding, State, fail, failed, ok, warn
 from streams import breakers, reader, store
@@ -90,7 +91,7 @@ async def _role(feeds: store.Store, settings: Settings, _: int) -> Finding:
             f"it is a replica of {primary} and refuses writes",
             "name the primary in LIKEWAVE_REDIS, or REPLICAOF NO ONE where it is to take over",
         )
-    return ok("store role", f"primary, {info['connected_slaves']} replicas")
+    return ok("store role", f"primary, {counted(int(info['connected_slaves']), 'replica')}")
 
 
 async def _eviction(feeds: store.Store, settings: Settings, _: int) -> Finding:
@@ -178,7 +179,7 @@ async def _schema(feeds: store.Store, settings: Settings, _: int) -> Finding:
 async def _policy(feeds: store.Store, settings: Settings, _: int) -> Finding:
     for shard in range(settings.shards):
         await store.check_policy(feeds, settings, shard)
-    return ok("policy", f"as {settings.shards} shards were filled with")
+    return ok("policy", "as the shards were filled with")
 
 
 async def _clock(feeds: store.Store, settings: Settings, shift_ms: int) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.errors import BrokerError
-from streams.kafka import explained
+from streams.kafka import READ_MS, explained
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 READ_RECORDS = 5_000  # taken from the consumer at a time
-STALL_MS = 15_000  # without a record, though there are more
 
 
 async def records(
@@ -31,12 +30,12 @@ async def records(
     while unread:
         with explained(settings):
             before = [await consumer.position(place) for place in unread]
-            taken = await consumer.getmany(*unread, timeout_ms=STALL_MS, max_records=READ_RECORDS)
+            taken = await consumer.getmany(*unread, timeout_ms=READ_MS, max_records=READ_RECORDS)
             after = {place: await consumer.position(place) for place in unread}
         if before == list(after.values()):
             raise BrokerError(
                 f"Kafka at {settings.kafka} has given no record of {', '.join(map(str, unread))} "
-                f"for {STALL_MS // 1000} s: is it healthy? try again"
+                f"for {READ_MS // 1000} s: is it healthy? try again"
             )
         for place, found in taken.items():
             yield [record for record in found if record.offset < unread[place]]

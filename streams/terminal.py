@@ -123,6 +123,10 @@ def publication_line(progress: Progress) -> str:
     >>> from streams.progress import Progress
     >>> publication_line(Progress(Counts(12_000, 11_900), 1_000.0, 12.0, 18.0))
     'published: 11,900 acknowledged, 1,000/s, 18 s left'
+    >>> publication_line(Progress(Counts(12_000, 11_900), 0.0, 12.0, None))
+    'published: 11,900 acknowledged, waiting for Kafka'
     """
+    if progress.counts.unconfirmed and not progress.rate:
+        return f"published: {progress.counts.acknowledged:,} acknowledged, waiting for Kafka"
     left = "" if progress.remaining_s is None else f", {progress.remaining_s:.0f} s left"
     return f"published: {progress.counts.acknowledged:,} acknowledged, {progress.rate:,.0f}/s{left}"

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from models.counting import counted
 from streams import lag_tables, wording
 from streams.lag_tables import BAD, span
 from streams.report import FEED, Freshness
@@ -98,7 +99,7 @@ def _of_log(report: Report) -> Iterator[tuple[str, str, Numbers]]:
     found, course = report.diagnosis, report.course
     fresh = report.freshness.get(FEED, Freshness())
     if not found.error:
-        words = f"{found.lag:,} events, first waits {span(found.seconds)}, "
+        words = f"{counted(found.lag, 'event')}, first waits {span(found.seconds)}, "
         yield "lag", f"{words}level in {span(found.catch_up_s)}", course.lag
     yield "arriving", _rate(course.arrival_rate), course.arrival_rate
     yield "applied", _rate(course.applied_rate), course.applied_rate
@@ -140,7 +141,8 @@ def _audit(state: StoreState, now: int) -> str:
     found = state.audited
     if found is None:
         return "none runs (likewave audit --continuous)"
+    since = counted(found.differences_total, "difference")
     return (
-        f"{found.users:,} users, {found.differing:,} differing, {wording.ago(found.at, now)}; "
-        f"{found.differences_total:,} differences since its start"
+        f"{counted(found.users, 'user')}, {found.differing:,} differing, "
+        f"{wording.ago(found.at, now)}; {since} since its start"
     )

@@ -15,6 +15,7 @@ from aiokafka.admin.config_resource import ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 
+from models.counting import counted
 from models.errors import BrokerError
 from models.events import DEAD_LETTERS, TOPICS
 from models.policy import DAY
@@ -184,7 +185,7 @@ def _faults(topic: str, state: tuple[int, dict[str, str]], settings: Settings) -
     count, options = state
     if count != settings.partitions:
         yield (
-            f"topic {topic} has {count} partitions, wanted are {settings.partitions}: "
+            f"topic {topic} has {counted(count, 'partition')}, wanted are {settings.partitions}: "
             f"set LIKEWAVE_PARTITIONS={count}, or delete the topic and publish its events anew"
         )
     for name, wish in _wanted(settings)[topic].items():

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from models.counting import counted
 from streams.audit import render
 from streams.policy_file import read_policies
 from streams.rebuild import Options, Rebuilt, abort, rebuild
@@ -75,7 +76,8 @@ def _abort(settings: Settings, *, json: bool) -> None:
 
 def _told(done: Rebuilt) -> str:
     summary = (
-        f"rebuilt: {done.events:,} events, {done.woken:,} warm users, {done.shards} shards, "
+        f"rebuilt: {counted(done.events, 'event')}, {counted(done.woken, 'warm user')}, "
+        f"{counted(done.shards, 'shard')}, "
         f"{done.seconds:.1f} s; workers waited {done.held_ms:,} ms"
     )
     lines = [summary, render(done.verdict)]

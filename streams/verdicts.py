@@ -162,7 +162,9 @@ class Lookout:
                 fence=one.fence,
                 end=one.end,
                 attended=one.attended,
+                workers=one.workers,
                 fault=one.fault,
+                mend=one.mend,
                 held_since=one.held_since,
                 halvings=one.halvings,
             )

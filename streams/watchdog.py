@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
+from models.counting import counted
 from models.errors import StuckError
 from streams import reader, worker_metrics
 from streams.agents import SESSION_S
@@ -101,8 +102,9 @@ class Watchdog:
             if fence != last or fence >= ends.get(tp, 0):
                 self._moved[tp] = (fence, now)
             elif now - since > STUCK_S:
+                waits = counted(ends[tp] - fence, "event waits", "events wait")
                 raise StuckError(
-                    f"{tp.topic}:{tp.partition}: {ends[tp] - fence} events wait at offset {fence} "
+                    f"{tp.topic}:{tp.partition}: {waits} at offset {fence} "
                     f"and none was applied for {STUCK_S:.0f} s; the worker starts again"
                 )
         for gone in set(self._moved) - set(fences):
@@ -116,4 +118,4 @@ def _lack(fences: Mapping[TP, int], ends: Mapping[TP, int]) -> str:
     waiting = [ends[tp] - fence for tp, fence in fences.items()]
     if max(waiting, default=0) <= LONGEST_BATCH:
         return ""
-    return f"catching up: {sum(waiting)} events wait"
+    return f"catching up: {counted(sum(waiting), 'event waits', 'events wait')}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
+import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
@@ -31,7 +33,26 @@ if TYPE_CHECKING:
 FINISH_S = 3.0  # for the batches in hand, when asked to stop
 LEAVE_S = 1.5  # for leaving the group
 
+NEXT = "exit code 1: whoever supervises this worker starts it again"
+
 log = structlog.get_logger()
+
+
+async def serve(settings: Settings) -> NoReturn:
+    """Run one worker, say why it leaves, and end the process.
+
+    At once: threads of Faust and clients that were left may wait for a broker for ever.
+    """
+    code = 1
+    try:
+        await work(settings)
+        code = 0
+    except LikewaveError as error:
+        log.error(str(error), next=NEXT)  # noqa: TRY400 - its trace tells a person nothing
+    except Exception as error:
+        log.exception("worker crashed", error=repr(error), next=NEXT)
+    logging.shutdown()
+    os._exit(code)
 
 
 async def work(settings: Settings) -> None:

@@ -79,6 +79,7 @@ class TestUsage:
             ["replay", "x", "--map", "checkin"],
             ["replay", "x", "--edges", "marry"],
             ["audit", "--users", "0"],
+            ["audit", "--users", "2", "--user", "ann"],
             ["up", "--workers", "-1"],
             ["demo", "--seconds", "soon"],
             ["lag", "--verbose"],
@@ -91,6 +92,14 @@ class TestUsage:
         assert told.exit_code == 2
         assert isinstance(told.exception, SystemExit)
         assert "Usage: " in told.output
+
+    def test_ctrl_c_during_imports_leaves_no_trace(self, tmp_path: Path) -> None:
+        """It ends the command, as a shell expects, and nothing is said."""
+        during = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+        (tmp_path / "typer.py").write_text(during)  # found first, by `python -m`
+        done = run("doctor", folder=tmp_path)
+
+        assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
     def test_a_setting_that_cannot_be_used_is_named(
         self, tmp_path: Path, settings: Settings
@@ -376,9 +385,18 @@ class TestTraffic:
         with redis.Redis.from_url(settings.redis) as client:
             client.zincrby("feed:{0}:ann", 5_000, "song")
         other = await asyncio.to_thread(run, "audit", "--json", folder=tmp_path, settings=settings)
+        told = [
+            await asyncio.to_thread(
+                run, "audit", "--user", name, folder=tmp_path, settings=settings
+            )
+            for name in ("ann", "bob", "nobody")
+        ]
 
         assert equal.returncode == 0
         assert equal.stdout.startswith("audit: 2 users, 2 equal, 0 differing")
         assert other.returncode == 1
         assert json.loads(other.stdout)["differing"] == 1
         assert other.stderr == ""
+        assert [one.returncode for one in told] == [1, 0, 1]
+        assert told[0].stdout.startswith("audit: 1 user, 0 equal, 1 differing")
+        assert "nobody" in complaint(told[2])

@@ -12,6 +12,7 @@ import pytest
 
 from models import events
 from models.policy import HOUR, Policy
+from streams import exits
 from streams import store as stores
 from streams.producer import Producer
 from tests.crew import crew
@@ -82,7 +83,8 @@ async def test_a_flushed_store_fills_again(settings: Settings, seed: int, tmp_pa
         await team.assert_equal()
         async with stores.opened(settings) as feeds:
             await feeds.flushall()
-        await team.assert_equal()
+            await team.assert_equal()
+            assert set(await feeds.hgetall(exits.KEY)) == {exits.Exit.REWIND}
 
 
 async def test_a_worker_dies_inside_a_job(settings: Settings, tmp_path: Path) -> None:

@@ -20,12 +20,13 @@ from typer.testing import CliRunner
 from models import events
 from models.decoding import Reason, Reject
 from models.events import DEAD_LETTERS
-from models.policy import MINUTE, SECOND
+from models.policy import HOUR, MINUTE, SECOND
 from streams import letters, reader, store, topics
 from streams.cli import app
 from streams.clock import now_ms
 from streams.dead_letters import DeadLetters
 from streams.producer import Producer, Record
+from streams.wording import moment
 from tests.command import environment
 from tests.crew import crew
 from tests.feeder import Record as Handed
@@ -50,6 +51,8 @@ HOSTILE = b"\x1b]0;owned\x07\x1b[2J\xc2\x9b31m\xe2\x80\xaeevil\xe2\x80\xac<scrip
         ["dlq", "drop", "--all", "--topic", "likes"],
         ["dlq", "redrive", "3"],
         ["dlq", "show", "3:x"],
+        ["dlq", "ls", "--topic", "nope"],
+        ["dlq", "release", "likes"],
         ["dlq", "ls", "--since", "yesterday"],
         ["dlq", "ls", "--reason", "boredom"],
     ],
@@ -168,10 +171,12 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
     """What is valid by now is applied; what fails again says so, and is not sent a third time."""
     async with crew(settings, tmp_path, workers=1) as team:
         early = now_ms() + 5 * MINUTE + 5 * SECOND
+        late = events.View(user="bob", item="film", at=now_ms() + HOUR)
         ended = events.Unfriend(user="ann", friend="cat", at=early + 1)
         async with Producer(settings) as producer:
             await producer.publish(
                 [
+                    late,
                     events.Like(user="bob", item="song", at=early),
                     events.Befriend(user="ann", friend="bob", at=early),
                     events.Befriend(user="ann", friend="cat", at=early),
@@ -185,10 +190,11 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
             await producer.publish([ended])
             await producer.flush()
         done = await dlq(settings, "redrive", "--all", "--yes", code=1)
-        assert (done["matched"], done["redriven"]) == (5, 3)
+        assert (done["matched"], done["redriven"]) == (6, 3)
         assert done["left"] == {
             "still breaks the contract, on a compacted topic": 1,
             "was overtaken: the log has a newer word": 1,
+            f"lies in the future still: accepted from {moment(late.at - 5 * MINUTE)} UTC on": 1,
         }
         await team.caught_up()
         again = (await dlq(settings, "ls", "--topic", "likes"))["newest"]
@@ -201,7 +207,7 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
         assert [one["redriven"] for one in again] == [2]
         async with store.opened(settings) as feeds:
             assert [one.item for one in await reader.page(feeds, 1, "ann")] == ["song"]
-        await team.assert_equal(rejected=7)
+        await team.assert_equal(rejected=8)
 
 
 @asynccontextmanager

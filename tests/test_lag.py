@@ -11,8 +11,9 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from models.events import Like
+from models.finding import State
 from models.verdict import Verdict
-from streams import reader, store, topics
+from streams import broker_checks, reader, store, topics
 from streams.clock import now_ms
 from streams.producer import Producer
 from streams.verdicts import Lookout
@@ -103,7 +104,8 @@ async def test_a_fence_that_says_nothing_is_an_error_with_its_remedy(settings: S
 
     assert {beyond.verdict, missing.verdict, anew.verdict} == {Verdict.ERR}
     assert "Kafka lost records; flush the store and let the worker refill it" in beyond.sentence
-    assert f"there is no topic {name}: `likewave topics`" in missing.sentence
+    assert (missing.sentence, missing.command) == (f"there is no topic {name}", "likewave topics")
+    assert "FLUSHDB" in beyond.command
     assert "from another log" in anew.sentence
     assert anew.lag == 30
 
@@ -155,9 +157,10 @@ async def test_what_happens_to_workers_and_store_is_named(
         await publish(settings, 25)
         await workers.caught_up()
         (worker,) = workers.workers
-        os.kill(worker.pid, signal.SIGSTOP)
+        os.kill(frozen_pid := worker.pid, signal.SIGSTOP)
         await publish(settings, 25)
         frozen = likes(await lookout.watch(8, every_s=0.5))  # longer than the worker's session
+        doctored = await broker_checks.examine(settings, 0)
         await publish(settings, 25)
         more = likes(await lookout.look())
         os.kill(worker.pid, signal.SIGCONT)
@@ -172,6 +175,10 @@ async def test_what_happens_to_workers_and_store_is_named(
         stopped = likes(await lookout.watch(1, every_s=0.25))
 
     assert (frozen.verdict, frozen.lag, more.lag) == (Verdict.STALL, 25, 50)
+    assert f"args -p {frozen_pid}  # on" in frozen.command
+    assert [one.remedy for one in doctored if one.state is State.WARN] == [
+        f"{frozen.command}; in state T: kill -9 it"
+    ]
     assert (flushed.verdict, refilled.verdict) == (Verdict.REWIND, Verdict.OK)
     assert (stopped.verdict, stopped.command) == (Verdict.STOP, "likewave worker")
 

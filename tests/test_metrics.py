@@ -175,7 +175,7 @@ def test_a_worker_is_ready_once_a_batch_is_all_that_waits() -> None:
     assert watchdog._lack({}, {}) == ""
     assert watchdog._lack({one: 0, other: 0}, {one: 2_000, other: 2_000}) == ""
     assert watchdog._lack({one: 9, other: 0}, {one: 9, other: 2_001}) == (
-        "catching up: 2001 events wait"
+        "catching up: 2,001 events wait"
     )
     assert watchdog._lack({one: 0, other: 0}, {one: 0}) == "Kafka is away"
 
