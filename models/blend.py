@@ -58,15 +58,10 @@ class Blend:
         """Give what is left out of circle."""
         return discounted(self.total, self.circle)
 
-    def parts(self, index: int) -> dict[str, float]:
-        """Name the parts of one candidate's value."""
-        return {
-            "social": float(self.social[index]),
-            "trending": float(self.trending[index]),
-            "recent": float(self.recent[index]),
-            "taste": float(self.taste[index]),
-            "circle": float(self.circle[index]),
-        }
+    def parts(self, indexes: Sequence[int]) -> list[dict[str, float]]:
+        """Name the parts of the values of some candidates."""
+        named = {name: getattr(self, name)[indexes].tolist() for name in self.__slots__}
+        return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
 
 
 def blend(

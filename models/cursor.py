@@ -38,6 +38,7 @@ CHECK_SUM = struct.Struct(">I")
 VERSION = 1
 FINGERPRINT_BYTES = 6  # two of 1,000 items are alike in one of 500 million cursors
 REMEMBERED = 65_536  # fingerprints: the same items are on many pages
+WINDOW_BITS, MEMORY_LEVEL = 13, 6  # of zlib: setting up the defaults takes longer than the work
 MOST_BYTES = 65_536  # of the waiting items' text: 1,000 of the longest ids
 ENTRY = re.compile(r"([0-9a-f])([A-Za-z0-9_-]{1,64})")  # what brought it, as bits; its id
 
@@ -82,7 +83,8 @@ class Cursor:
 def encode(cursor: Cursor, user: str) -> str:
     """Write a cursor of `user` as text fit for a URL, always the same for equal ones."""
     entries = [f"{bits_of(sources):x}{item}" for item, sources in cursor.waiting.items()]
-    waiting = zlib.compress(",".join(sorted(entries)).encode())
+    compressor = zlib.compressobj(wbits=WINDOW_BITS, memLevel=MEMORY_LEVEL)
+    waiting = compressor.compress(",".join(sorted(entries)).encode()) + compressor.flush()
     head = HEAD.pack(VERSION, len(cursor.shown))
     body = b"".join((head, *sorted(cursor.shown), waiting))
     return base64.urlsafe_b64encode(body + CHECK_SUM.pack(_sum(body, user))).decode().rstrip("=")

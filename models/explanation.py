@@ -182,7 +182,7 @@ def _refused(table: Table, index: int, failed: list[str]) -> Explanation:
         version=table.policy.version,
         verdict=f"not shown: {table.viewer.user} {WORDS[failed[0]]}",
         filters={name: name not in failed for name in REFUSALS},
-        parts=table.blend.parts(index),
+        parts=table.blend.parts([index])[0],
         value=float(table.blend.value[index]),
         places={**stand(table, welcome(table)).places(index), "page": None},
     )

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION_BYTES = 4
-WINDOW = 60  # items of a feed, at least, that a page is chosen from
+FAVOURITES = 5  # topics of a viewer
+LEAST = 20  # items of a page, for what it is chosen from: a shorter one is chosen from as much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,25 @@ class PagePolicy:
     @property
     def window(self) -> int:
         """Give how many of the feed, more than it shows, a page is chosen from."""
-        return max(WINDOW, 3 * self.page_size)
+        return 2 * max(LEAST, self.page_size)
+
+    @property
+    def reach(self) -> dict[str, int]:
+        """Give how many of what is on other lists a page is chosen from.
+
+        Those that trend most, those that trend most in each of the viewer's favourite topics, and
+        the newest; what the viewer has seen, acted on or hidden does not count.
+
+        >>> PagePolicy().reach
+        {'trending': 30, 'topics': 5, 'per_topic': 6, 'fresh': 10}
+        """
+        size = max(LEAST, self.page_size)
+        return {
+            "trending": 3 * size // 2,
+            "topics": FAVOURITES,
+            "per_topic": 3 * size // 10,
+            "fresh": size // 2,
+        }
 
     @property
     def version(self) -> str:

@@ -80,14 +80,14 @@ class Table:
 class Standings:
     """The candidates left for a page: in order, and each with its place after each step."""
 
-    best_first: Indexes
-    author: Numbers  # the factor of author diversity
-    value: Numbers  # after all steps
-    steps: dict[str, Indexes]  # places from 1; 0 where a step does not know the candidate
+    best_first: list[int]
+    author: list[float]  # the factor of author diversity
+    value: list[float]  # after all steps
+    steps: dict[str, list[int]]  # places from 1; 0 where a step does not know the candidate
 
     def places(self, index: int) -> Places:
         """Give the places of one candidate."""
-        return {step: int(places[index]) or None for step, places in self.steps.items()}
+        return {step: places[index] or None for step, places in self.steps.items()}
 
 
 def rank(
@@ -137,12 +137,8 @@ def pages(table: Table, among: Indexes | None = None) -> Iterator[list[Ranked]]:
     left = welcome(table) if among is None else among
     while left.size:
         standings = stand(table, left)
-        best_first = standings.best_first.tolist()
-        placements = compose(table.candidates, best_first, table.explores, table.policy)
-        yield [
-            _ranked(table, standings, placement, place)
-            for place, placement in enumerate(placements, 1)
-        ]
+        placements = compose(table.candidates, standings.best_first, table.explores, table.policy)
+        yield _page(table, standings, placements)
         left = np.setdiff1d(left, [placement.which for placement in placements])
 
 
@@ -171,7 +167,7 @@ def stand(table: Table, left: Indexes) -> Standings:
         "author": best_first,
     }
     steps = {step: _places(order, count) for step, order in orders.items()}
-    return Standings(best_first, author, value, steps)
+    return Standings(best_first.tolist(), author.tolist(), value.tolist(), steps)
 
 
 def _window(table: Table, left: Indexes) -> Indexes:
@@ -188,10 +184,11 @@ def _best_first(indexes: Indexes, value: Numbers) -> Indexes:
     return indexes[np.argsort(-value[indexes], kind="stable")]
 
 
-def _places(order: Indexes, count: int) -> Indexes:
+def _places(order: Indexes, count: int) -> list[int]:
     places = np.zeros(count, dtype=np.intp)
     places[order] = np.arange(1, len(order) + 1)
-    return places
+    found: list[int] = places.tolist()
+    return found
 
 
 def _author_factors(table: Table, best_first: Indexes) -> Numbers:
@@ -206,15 +203,20 @@ def _author_factors(table: Table, best_first: Indexes) -> Numbers:
     return factors
 
 
-def _ranked(table: Table, standings: Standings, placement: Placement, place: int) -> Ranked:
-    index, account, reserved = placement
-    candidate = table.candidates[index]
-    return Ranked(
-        candidate=candidate,
-        value=float(standings.value[index]),
-        parts={**table.blend.parts(index), "author": float(standings.author[index])},
-        places={**standings.places(index), "page": place},
-        reasons=reasons(candidate, table.viewer, table.policy, table.affinities),
-        account=account,
-        reserved=reserved,
-    )
+def _page(table: Table, standings: Standings, placements: list[Placement]) -> list[Ranked]:
+    """Say of each item that is placed why it is there."""
+    parts = table.blend.parts([placement.which for placement in placements])
+    return [
+        Ranked(
+            candidate=(candidate := table.candidates[index]),
+            value=standings.value[index],
+            parts={**known, "author": standings.author[index]},
+            places={**standings.places(index), "page": place},
+            reasons=reasons(candidate, table.viewer, table.policy, table.affinities),
+            account=account,
+            reserved=reserved,
+        )
+        for place, ((index, account, reserved), known) in enumerate(
+            zip(placements, parts, strict=True), 1
+        )
+    ]

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import jwt
 
 from models.errors import AccessError, SettingsError
 from models.events import ID_PATTERN
+from streams.clock import now_ms
 from streams.keys import ALGORITHMS, Keys
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ LONGEST_TOKEN = 3_800  # characters: a browser's cookie holds no more than 4,096
 REQUIRED = ("exp", "aud", "iss", "sub")
 OPERATOR = "operator"
 AGAIN = "sign in again"
+EXPIRED = f"the token has expired: {AGAIN}"
+REMEMBERED = 4_096  # tokens, so that a caller's next request costs no signature: 16 MB at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,28 @@ class Access:
                 "of your sign-in service's public keys, or run `likewave up`, which makes a key"
             )
         self._keys = Keys(settings.api_keys)
+        self._trusted = self._keys.current()
         self._issuer = settings.api_issuer
         self._audience = settings.api_audience
+        self._verified = lru_cache(REMEMBERED)(self._verify)
 
     def caller(self, token: str) -> Caller:
         """Say whose `token` is; raise AccessError where it is none that is valid now."""
         if len(token) > LONGEST_TOKEN:
             raise AccessError(f"the token is longer than {LONGEST_TOKEN} characters")
+        if (keys := self._keys.current()) is not self._trusted:
+            self._trusted = keys
+            self._verified.cache_clear()
+        known = self._verified(token)
+        if known.expires_at <= now_ms():
+            raise AccessError(EXPIRED)
+        return known
+
+    def _verify(self, token: str) -> Caller:
         try:
             claims = self._claims(token)
         except jwt.ExpiredSignatureError as error:
-            raise AccessError(f"the token has expired: {AGAIN}") from error
+            raise AccessError(EXPIRED) from error
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise AccessError(f"the token is not valid here: {AGAIN}") from error
         user, expires = claims["sub"], claims["exp"]
@@ -67,12 +82,12 @@ class Access:
         return Caller(user, OPERATOR in scopes, int(expires) * 1_000, _since(claims.get("since")))
 
     def _claims(self, token: str) -> dict[str, Any]:
-        key = self._keys.find(jwt.get_unverified_header(token).get("kid"))
-        if key is None:
+        kid = jwt.get_unverified_header(token).get("kid")
+        if not isinstance(kid, str) or kid not in self._trusted:
             raise jwt.InvalidKeyError
         return jwt.decode(
             token,
-            key,
+            self._trusted[kid],
             algorithms=ALGORITHMS,  # and of these only the key's own
             audience=self._audience,
             issuer=self._issuer,

@@ -59,7 +59,9 @@ class Showing:
 async def show(sandbox: Sandbox, visit: Visit, showing: Showing) -> list[Ranked]:
     """Make the page of a visitor."""
     policy = sandbox.settings.policy
-    drawn = await draw(sandbox.store, sandbox.settings, str(visit.user))
+    drawn = await draw(
+        sandbox.store, sandbox.settings, str(visit.user), page=showing.policy, whole=True
+    )
     candidates = [one for one in drawn.candidates if one.sources & showing.sources]
     return rank(candidates, drawn.viewer, showing.policy, Present(policy, visit.at))
 

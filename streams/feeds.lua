@@ -71,7 +71,7 @@ local NAMED, LATEST, COUNTED = 16, 512, 1000   -- acts on an item, in a wide cir
 local FRESH_KEPT = 500
 
 -- Libraries, set by `open`: a store may not have them yet while it loads this file.
-local floor, log, format, match, LN2
+local floor, log, format, match, LN2, NEVER
 
 -- Of the call in hand, set by `open`: commands, the shard's tag (`:{0}`, and `:{0}:` before an
 -- id), policy, stream time - horizon, work done (a signal is 1), which rare keys exist, which items
@@ -112,7 +112,8 @@ local function misread(shards, mark)
 end
 
 local function open(fence, numbers, at)
-  floor, log, format, match, LN2 = math.floor, math.log, string.format, string.match, math.log(2)
+  floor, log, format, match = math.floor, math.log, string.format, string.match
+  LN2, NEVER = math.log(2), -math.huge
   call, work, exists, down, erased, engaged, touched, altered = redis.call, 0, {}, {}, {}, {}, {}, {}
   here = ':' .. match(fence, '{%d+}')
   tag = here .. ':'
@@ -246,7 +247,7 @@ end
 -- was pushed, or of `all` acts.
 local function add_acts(proofs, circle, item, kind, all)
   local found = call('ZINTER', '2', circle, 'actors' .. tag .. kind .. ':' .. item,
-    'WEIGHTS', '0', '1', 'WITHSCORES')
+    'AGGREGATE', 'MAX', 'WITHSCORES')   -- a member of the set counts 1
   for k = 1, #found, 2 do
     local at = tonumber(found[k + 1])
     if at > cut and (all or not is_pulled(kind, found[k], item)) then
@@ -1517,10 +1518,12 @@ local function found_proofs(reader, item, most)
   return proofs, more
 end
 
+local function newer(a, b) return a[3] > b[3] end
+
 -- The newest of some proofs, newest first, at most `most`.
 local function newest_of(proofs, most)
   if #proofs <= most then
-    if #proofs > 1 then table.sort(proofs, function(a, b) return a[3] > b[3] end) end
+    if #proofs > 1 then table.sort(proofs, newer) end
     return proofs
   end
   local newest = {}
@@ -1545,6 +1548,7 @@ local function unerased(proofs)
 end
 
 local function count_actors(proofs)
+  if #proofs == 1 then return 1 end
   local actors, count = {}, 0
   for _, proof in ipairs(proofs) do
     if not actors[proof[2]] then actors[proof[2]], count = true, count + 1 end
@@ -1596,18 +1600,18 @@ local function merged(user)
   local strengths = kept_back(user)
   if not strengths then return feed end
   local now, half_life = cut + policy.horizon, policy.half_life
-  local low = tonumber(floor_of(user) or -math.huge)
+  local low = tonumber(floor_of(user) or NEVER)
   if #feed >= policy.feed_size then low = math.max(low, feed[#feed][2]) end
   for item, strength in pairs(strengths) do
     local score, entry = now + half_life * log(strength) / LN2, stored[item]
     if entry then
       entry[2] = floor(merge(entry[2], score, half_life) + 0.5)
     elseif not is_barred(user, item) then
-      feed[#feed + 1] = { item, floor(score + 0.5), low > -math.huge }
+      feed[#feed + 1] = { item, floor(score + 0.5), low > NEVER }
     end
   end
   table.sort(feed, better)
-  local least = feed[policy.feed_size] and feed[policy.feed_size][2] or -math.huge
+  local least = feed[policy.feed_size] and feed[policy.feed_size][2] or NEVER
   for _, entry in ipairs(feed) do
     if entry[3] and merge(entry[2], low, half_life) + 1 >= least then
       entry[2] = score_of(user, entry[1], acts_on(entry[1]), true)
@@ -1689,26 +1693,10 @@ local function page(keys, args)
   return policy and entries_of(user, limit, most) or {}
 end
 
--- The candidates of a draw: each item once, in the order in which they are found.
+-- The candidates of a draw.
 
 local SOCIAL, TRENDING, TASTE, FRESH = 1, 2, 4, 8   -- what brought a candidate
-
-local function collection()
-  local list, by_item = {}, {}
-  local function add(item, source)
-    local candidate = by_item[item]
-    if not candidate then
-      candidate = { item = item, sources = 0 }
-      by_item[item] = candidate
-      list[#list + 1] = candidate
-    end
-    if source > 0 and math.floor(candidate.sources / source) % 2 == 0 then
-      candidate.sources = candidate.sources + source
-    end
-    return candidate
-  end
-  return list, add
-end
+local DEEPEST = 1000   -- places of a list, which is not looked at beyond
 
 -- What tells the taste of the user: { kind, at, topics }, of each kind what is on among the newest.
 local function likings_of(user, count)
@@ -1757,12 +1745,63 @@ local function is_recent(register) return floor(register / 2) > cut end
 local function is_live(act) return is_on(act) and is_recent(act) end
 local function is_member(found) return found == 1 end
 
-local function gather(user, wanted, likings)
-  local list, add = collection()
-  for _, entry in ipairs(feed_of(user)) do add(entry[1], SOCIAL).social = entry[2] end
+-- What tells of some items which the user has seen, acted on and hidden: lists of these, and all of
+-- them (-> true). What exists is asked once.
+local function marker_of(user)
+  local keys = {}
+  local function look(what, key, test)
+    if call('EXISTS', key) == 1 then keys[#keys + 1] = { what, key, test } end
+  end
+  look('seen', 'seen' .. tag .. user, is_recent)
+  look('hidden', 'hidden' .. tag .. user, is_on)
+  for _, kind in ipairs(KINDS) do look('acted', 'acts' .. tag .. kind .. ':' .. user, is_live) end
+  return function(items)
+    local found, marked = { seen = {}, acted = {}, hidden = {} }, {}
+    for _, key in ipairs(#items > 0 and keys or {}) do
+      for n, register in ipairs(call('ZMSCORE', key[2], unpack(items))) do
+        if register and key[3](tonumber(register)) then
+          local list, item = found[key[1]], items[n]
+          list[#list + 1], marked[item] = item, true
+        end
+      end
+    end
+    return found, marked
+  end
+end
+
+-- The first `count` of a list that are not marked, looked for ever farther down.
+local function unmarked(key, count, marks)
+  local kept, first, last = {}, 0, count - 1
+  while #kept < count and first < DEEPEST do
+    local names = call('ZRANGE', key, first, last, 'REV')
+    local _, marked = marks(names)
+    for _, item in ipairs(names) do
+      if not marked[item] and #kept < count then kept[#kept + 1] = item end
+    end
+    if #names <= last - first then break end
+    first, last = last + 1, 2 * last + 1
+  end
+  return kept
+end
+
+-- All candidates, each once, in the order in which they are found; what brought each; and the scores
+-- of those in the feed.
+local function gather(user, wanted, likings, marks)
+  local items, sources, social = {}, {}, {}
+  local function add(item, source)
+    local known = sources[item]
+    if not known then
+      items[#items + 1], sources[item] = item, source
+    elseif source > 0 and floor(known / source) % 2 == 0 then
+      sources[item] = known + source
+    end
+  end
+  for _, entry in ipairs(feed_of(user)) do
+    add(entry[1], SOCIAL)
+    social[entry[1]] = entry[2]
+  end
   local function add_top(key, count, source)
-    local top = count > 0 and call('ZRANGE', key, '0', count - 1, 'REV') or {}
-    for _, item in ipairs(top) do add(item, source) end
+    for _, item in ipairs(unmarked(key, count, marks)) do add(item, source) end
   end
   add_top('trending' .. here, wanted.trending, TRENDING)
   for _, topic in ipairs(favourite_topics(likings, wanted)) do
@@ -1770,61 +1809,40 @@ local function gather(user, wanted, likings)
   end
   add_top('fresh' .. here, wanted.fresh, FRESH)
   for _, item in ipairs(wanted.also) do add(item, 0) end
-  return list
+  return items, sources, social
 end
 
 -- All that is known of a candidate; nil where the circle alone brought it, and does no more.
-local function described(reader, candidate, wanted)
-  local user, item = reader.user, candidate.item
+local function described(reader, item, sources, social, wanted)
   if is_down(item) then return nil end
   local proofs, count, actors, all = shown_proofs(reader, item, wanted.proofs)
-  local social = candidate.social
   if count == 0 then
-    if social and candidate.sources == SOCIAL then return nil end
-    if social then candidate.sources = candidate.sources - SOCIAL end
-    social = nil
+    if social and sources == SOCIAL then return nil end
+    if social then sources, social = sources - SOCIAL, nil end
   elseif not social then
-    social = all and score_by(user, all) or score_of(user, item, acts_on(item), true)
-    candidate.sources = candidate.sources + SOCIAL
+    social = all and score_by(reader.user, all) or score_of(reader.user, item, acts_on(item), true)
+    sources = sources + SOCIAL
   end
   local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')
   if reader.unsure and known[1] and is_erased(known[1]) then known[1], known[2], known[3] = nil, nil, nil end
   return {
-    item, candidate.sources, known[1] or '', known[2] or '', tonumber(known[3] or 0),
-    social or -math.huge, proofs, actors, tonumber(known[4] or -math.huge),
-    tonumber(known[7] or 0), tonumber(known[5] or 0), tonumber(known[6] or 0),
+    item, sources, known[1] or '', known[2] or '', known[3] or '0', social or NEVER, proofs, actors,
+    known[4] or NEVER, known[7] or '0', known[5] or '0', known[6] or '0',
   }
-end
-
--- What the user did with some items: those seen, acted on and hidden; and the items of all three.
-local function marks_of(user, items)
-  local seen = chosen('ZMSCORE', 'seen' .. tag .. user, items, is_recent)
-  local hidden, acted, marked = chosen('ZMSCORE', 'hidden' .. tag .. user, items, is_on), {}, {}
-  for _, kind in ipairs(KINDS) do
-    for _, item in ipairs(chosen('ZMSCORE', 'acts' .. tag .. kind .. ':' .. user, items, is_live)) do
-      acted[#acted + 1] = item
-    end
-  end
-  for _, list in ipairs({ seen, acted, hidden }) do
-    for _, item in ipairs(list) do marked[item] = true end
-  end
-  return seen, acted, hidden, marked
 end
 
 -- How far a draw goes down the feed: `takes` says whether to describe a candidate, `took` counts one.
 -- Only what waits since the first page counts, where there is one. Who cut somebody off is shown all.
-local function window_of(reader, wanted, marked)
+local function window_of(reader, wanted, sources, marked)
   local room, waiting = wanted.window or math.huge, nil
   if reader.unsure or has_cut_off(reader.user) then room = math.huge end
   if #wanted.also > 0 then waiting = {} end
   for _, item in ipairs(wanted.also) do waiting[item] = true end
-  local function counts(candidate)
-    return candidate.sources == SOCIAL and not (waiting and not waiting[candidate.item])
-  end
-  local function takes(candidate) return room > 0 or not counts(candidate) end
-  local function took(candidate, author, actors)
-    local shown = author ~= reader.user and actors >= (wanted.threshold or 1) and not marked[candidate.item]
-    if shown and counts(candidate) then room = room - 1 end
+  local function counts(item) return sources[item] == SOCIAL and not (waiting and not waiting[item]) end
+  local function takes(item) return room > 0 or not counts(item) end
+  local function took(item, author, actors)
+    local shown = author ~= reader.user and actors >= (wanted.threshold or 1) and not marked[item]
+    if shown and counts(item) then room = room - 1 end
   end
   return takes, took
 end
@@ -1833,26 +1851,26 @@ end
 local function drawn(user, wanted)
   if not policy then return { {}, {}, {}, {}, {}, {}, {}, {}, {} } end
   local likings = likings_of(user, wanted.likings)
-  local candidates, behind, items, accounts, named = {}, {}, {}, {}, {}
+  local candidates, behind, accounts, named = {}, {}, {}, {}
   local function name(account)
     if account ~= '' and not named[account] then
       named[account] = true
       accounts[#accounts + 1] = account
     end
   end
-  local reader, list = reader_of(user), gather(user, wanted, likings)
-  for n, candidate in ipairs(list) do items[n] = candidate.item end
-  local seen, acted, hidden, marked = marks_of(user, items)
-  local takes, took = window_of(reader, wanted, marked)
-  for _, candidate in ipairs(list) do
-    local all = takes(candidate) and described(reader, candidate, wanted)
+  local reader, marks = reader_of(user), marker_of(user)
+  local items, sources, social = gather(user, wanted, likings, marks)
+  local found, marked = marks(items)
+  local takes, took = window_of(reader, wanted, sources, marked)
+  for _, item in ipairs(items) do
+    local all = takes(item) and described(reader, item, sources[item], social[item], wanted)
     if all then
       candidates[#candidates + 1] = all
-      took(candidate, all[3], all[8])
+      took(item, all[3], all[8])
       name(all[3])
       for _, proof in ipairs(all[7]) do name(proof[2]) end
-    elseif all == false and not marked[candidate.item] then
-      behind[#behind + 1] = candidate.item
+    elseif all == false and not marked[item] then
+      behind[#behind + 1] = item
     end
   end
   return {
@@ -1860,7 +1878,7 @@ local function drawn(user, wanted)
     chosen('SMISMEMBER', 'circle' .. tag .. user, accounts, is_member),
     chosen('ZMSCORE', 'edges' .. tag .. 'favor:' .. user, accounts, is_on),
     { unpack(apart_of(user, accounts)) },
-    seen, acted, hidden, candidates, behind,
+    found.seen, found.acted, found.hidden, candidates, behind,
   }
 end
 
@@ -1871,9 +1889,10 @@ and actors, items { seen, acted, hidden } among candidates, candidates { item, s
 posted at, social score, proofs, number of actors, trending score, views, likes, shares }, items of
 the feed { beyond the window } }.
 Wanted (msgpack): how many are `trending`, trending in each of how many `topics` (`per_topic`), and
-`fresh`; items to look at `also`; `window`, of how many of the feed that may be shown, `threshold`
-accounts having acted on them, all is told (absent: of all); `proofs` of each; of a taste the number of `likings` of each kind,
-`weights` and `taste_half_life` (ms); the `mark` of the policy that the reader knows of.
+`fresh`, of what the user has not seen, acted on or hidden; items to look at `also`; `window`, of how
+many of the feed that may be shown, `threshold` accounts having acted on them, all is told (absent: of
+all); `proofs` of each; of a taste the number of `likings` of each kind, `weights` and
+`taste_half_life` (ms); the `mark` of the policy that the reader knows of.
 ]]
 local function draw(keys, args)
   open(keys[1], nil, 0)

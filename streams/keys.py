@@ -54,13 +54,13 @@ class Keys:
         self._stamp = stamp_of(path)
         self._keys = read_keys(path)
 
-    def find(self, kid: object) -> jwt.PyJWK | None:
-        """Give the key called `kid`, as the file is now; None where it has no such key."""
+    def current(self) -> dict[str, jwt.PyJWK]:
+        """Give the keys by `kid`, as the file has them now; a new dict once it has changed."""
         stamp = stamp_of(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
             self._read_again()
-        return self._keys.get(kid) if isinstance(kid, str) else None
+        return self._keys
 
     def _read_again(self) -> None:
         try:

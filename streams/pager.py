@@ -6,6 +6,7 @@ draw (one call of the store) ──> ranking ──> page, cursor, "n new"
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import structlog
@@ -131,16 +132,19 @@ class Pager:
     async def explain(self, user: str, item: str, *, now: int) -> Explanation:
         """Say why `item` is where it is on the pages of `user` at `now` (Unix ms), or on none."""
         policy = self._policies.current().policy_for(user)
-        drawn = await self._draw_all(user, item)
+        drawn = await self._draw_all(user, policy, item)
         present = self._present(now)
         return explain(item, drawn.candidates, drawn.viewer, policy, present, listed=PROOFS)
 
-    async def _draw_all(self, user: str, item: str) -> Draw:
+    async def _draw_all(self, user: str, page: PagePolicy, item: str) -> Draw:
         """Draw with all proofs, and with `item`: without sources, where nothing brings it."""
-        drawn = await draw(self._store, self._settings, user, proofs=ALL_PROOFS)
+        all_of = partial(
+            draw, self._store, self._settings, user, page=page, whole=True, proofs=ALL_PROOFS
+        )
+        drawn = await all_of()
         if any(one.item == item for one in drawn.candidates):
             return drawn
-        wider = await draw(self._store, self._settings, user, proofs=ALL_PROOFS, also=[item])
+        wider = await all_of(also=[item])
         found = [
             replace(one, sources=frozenset()) if one.item == item else one
             for one in wider.candidates

@@ -15,6 +15,7 @@ import msgspec
 
 from models import taste as tastes
 from models.candidate import JOINED, Candidate, Counters, Viewer
+from models.page_policy import PagePolicy
 from models.routing import shard_of
 from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.reader import fence_key, topics_of
@@ -23,14 +24,12 @@ from streams.store import SCHEMA, mark
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.page_policy import PagePolicy
     from models.policy import Policy
     from streams.settings import Settings
     from streams.store import Store
 
-# How many candidates each source brings, beyond the feed.
-SOURCES = {"trending": 50, "topics": 5, "per_topic": 10, "fresh": 20}
 PROOFS = 3  # of each candidate
+DEFAULT = PagePolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class Reply(msgspec.Struct, array_like=True, frozen=True):
     behind: list[str]
 
 
-_decoder = msgspec.msgpack.Decoder(Reply)
+_decoder = msgspec.msgpack.Decoder(Reply, strict=False)  # numbers as the store has them: digits
 
 
 async def draw(  # noqa: PLR0913 - where from, for whom, and how much of it
@@ -81,17 +80,18 @@ async def draw(  # noqa: PLR0913 - where from, for whom, and how much of it
     settings: Settings,
     user: str,
     *,
-    page: PagePolicy | None = None,
+    page: PagePolicy = DEFAULT,
+    whole: bool = False,
     proofs: int = PROOFS,
     also: Sequence[str] = (),
 ) -> Draw:
-    """Read what a page of `user` is made of: all of it, or what one under `page` asks for.
+    """Read what a page of `user` under `page` is made of; with the `whole` feed, or its window.
 
     Of each candidate the newest `proofs` are given. `also` names items to look at whether or not
     anything brings them.
     """
     shard = shard_of(user, settings.shards)
-    wanted = request(settings, page, proofs=proofs, also=also)
+    wanted = request(settings, page, whole=whole, proofs=proofs, also=also)
     blob: Any = await store.execute_command(  # type: ignore[no-untyped-call]  # redis-py
         "FCALL_RO",
         f"likewave_{SCHEMA}_draw",
@@ -105,13 +105,13 @@ async def draw(  # noqa: PLR0913 - where from, for whom, and how much of it
 
 
 def request(
-    settings: Settings, page: PagePolicy | None = None, *, proofs: int, also: Sequence[str] = ()
+    settings: Settings, page: PagePolicy, *, whole: bool, proofs: int, also: Sequence[str] = ()
 ) -> dict[str, object]:
     """Say what the shard functions are to draw."""
     policy = settings.policy
-    window = {} if page is None else {"window": page.window, "threshold": page.friends_threshold}
+    window = {} if whole else {"window": page.window, "threshold": page.friends_threshold}
     return {
-        **SOURCES,
+        **page.reach,
         **window,
         "mark": mark(settings),
         "weights": tastes.weights(policy),

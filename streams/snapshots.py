@@ -16,7 +16,7 @@ from models.holding import PROOFS, SHOWN, SHOWN_PROOFS, Holding, Shelf, Shown, T
 from models.shedding import Stretch
 from models.trends import FRESH, LISTED
 from models.view import Proof  # noqa: TC001 - msgspec reads it
-from streams.pages import Reply, drawn, request
+from streams.pages import DEFAULT, Reply, drawn, request
 from streams.reader import fence_key, topics_of
 from streams.store import SCHEMA, mark
 
@@ -72,7 +72,7 @@ class _Shelf(msgspec.Struct, array_like=True, frozen=True):
     items: list[_Item]
 
 
-_users = msgspec.msgpack.Decoder(_Users)
+_users = msgspec.msgpack.Decoder(_Users, strict=False)  # as a draw is decoded
 _shelf = msgspec.msgpack.Decoder(_Shelf)
 
 
@@ -86,7 +86,7 @@ class Snapshots:
     async def users(self, shard: int, users: Sequence[str]) -> tuple[Moment, dict[str, Holding]]:
         """Read what is held of `users`, all at home in `shard`."""
         shown = {"page": SHOWN, "page_proofs": SHOWN_PROOFS}
-        wanted = {**request(self._settings, proofs=PROOFS), **shown}
+        wanted = {**request(self._settings, DEFAULT, whole=True, proofs=PROOFS), **shown}
         reply = _users.decode(await self._call("snapshot", shard, wanted, users))
         held = zip(users, reply.users, strict=True)
         return _moment(reply.moment), {user: self._holding(user, one) for user, one in held}

@@ -98,7 +98,7 @@ async def test_no_page_has_more_on_one_account_than_the_policy_says(
         await carry(feeder, (Post(at=NOON, user=f"u{k}", item=one) for k, one in enumerate(posted)))
         await carry(feeder, marketing("shop", posted, NOON + HOUR))
         await carry(feeder, liked_by(["cat"], posted[:8]))
-        drawn = await draw(feeder.store, settings, "ann")
+        drawn = await draw(feeder.store, settings, "ann", page=policy, whole=True)
         table = tabulated(
             drawn.candidates, drawn.viewer, policy, Present(settings.policy, NOON + HOUR)
         )

@@ -12,7 +12,7 @@ from models.page_policy import PagePolicy
 from models.paging import recalled, turn
 from models.present import Present
 from models.ranking import pages, tabulated
-from streams.pages import SOURCES, draw
+from streams.pages import draw
 from tests.cases import accounts
 from tests.feeder import feeding
 from tests.hostile import NOON, history
@@ -28,23 +28,19 @@ if TYPE_CHECKING:
     from tests.feeder import Feeder
 
 
-FEW = {"trending": 2, "topics": 1, "per_topic": 1, "fresh": 1}  # so most is in the feed alone
-
-
-@pytest.fixture(autouse=True)
-def _few_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    for source, count in FEW.items():
-        monkeypatch.setitem(SOURCES, source, count)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrow(PagePolicy):
-    """A page policy under which few of a feed are looked at."""
+    """A page policy under which few of a feed are looked at, and most is in the feed alone."""
 
     @property
     def window(self) -> int:
         """Look at as many as are shown, and one more."""
         return self.page_size + 1
+
+    @property
+    def reach(self) -> dict[str, int]:
+        """Look at few of what is on other lists."""
+        return {"trending": 2, "topics": 1, "per_topic": 1, "fresh": 1}
 
 
 def told(page: list[Ranked]) -> list[tuple[object, ...]]:
@@ -69,7 +65,7 @@ async def test_a_page_is_as_if_everything_had_been_looked_at(
         now = max(event.at for event in feeder.history)
         present = Present(settings.policy, now)
         for user in sorted(accounts(feeder.history)):
-            whole = await draw(feeder.store, settings, user)
+            whole = await draw(feeder.store, settings, user, page=policy, whole=True)
             table = tabulated(whole.candidates, whole.viewer, policy, present)
             everything = list(pages(table))
             turned = [one async for one in leafed(feeder, settings, user, policy, present)]
