@@ -142,6 +142,8 @@ def explain(error: ResponseError) -> str:
         return "the shard functions are not in this store: start a worker, it loads them"
     if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
         return f"the store refuses these credentials ({error}): mend LIKEWAVE_REDIS"
+    if "MISCONF" in str(error):
+        return "the store cannot write to its disk: make room there; workers wait for it"
     if isinstance(error, OutOfMemoryError):
         return f"the store is full ({error}) give it more: CONFIG SET maxmemory …"
     if str(error).startswith("POLICY"):
