@@ -26,6 +26,7 @@ In import order:
     recovery    a worker after SIGKILL
     rebuilding  the log filled anew beside the feeds that serve
     skew        clocks that can be set
+    processes   commands by clocks of their own, and a Prometheus
     plant       a deployment to break, with a Prometheus that watches
     watchers    those who say what is wrong
     dashboard   the dashboard's queries, of a live Prometheus

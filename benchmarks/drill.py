@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka.admin import AdminClient
 
 from benchmarks import watchers
-from benchmarks.plant import Program
+from benchmarks.processes import Program
 from benchmarks.skew import HOUR_S, RIGHT_S, faketime
 from streams import store as stores
 from streams import topics
@@ -48,9 +48,15 @@ class Drill:
     def __init__(self, works: Plant, broker: SkewedBroker, store: SkewedStore) -> None:
         self._works = works
         self._broker = broker
+        self._admin = AdminClient({"bootstrap.servers": broker.address})
         self._store = store
         self._poisoner = Program("poison", works.settings, works.folder, *POISON)
         self._filler = store.data_dir.parent / "filler"
+
+    @property
+    def has_small_disk(self) -> bool:
+        """Tell whether the store's disk can be filled without harm."""
+        return os.path.ismount(self._filler.parent)
 
     def faults(self) -> list[Fault]:
         """Give them in an order in which each leaves a deployment that is whole."""
@@ -67,7 +73,7 @@ class Drill:
             Fault("partition stalled", self._stall, _nothing, "STALL", "topics", "LikewaveStall"),
             Fault("store killed", kill, restart, "no Redis", "store", "LikewaveStoreDown"),
             Fault("all poison", *poison, *held),
-            *([Fault("disk full", *disk, *full)] if os.path.ismount(self._filler.parent) else []),
+            *([Fault("disk full", *disk, *full)] if self.has_small_disk else []),
             *(self._clocks() if faketime() is not None else []),
             Fault("topic made anew", self._recreate, self._refill, *other_log),
         ]
@@ -96,7 +102,7 @@ class Drill:
     async def _ungroup(self) -> None:
         await self._stop()
         group = self._works.settings.group
-        await asyncio.to_thread(self._admin().delete_consumer_groups([group])[group].result)
+        await asyncio.to_thread(self._admin.delete_consumer_groups([group])[group].result)
 
     async def _freeze(self) -> None:
         os.kill(self._works.workers[0].pid, signal.SIGSTOP)
@@ -153,10 +159,7 @@ class Drill:
             await feeds.flushdb()
 
     async def _delete(self, topic: str) -> None:
-        await asyncio.to_thread(self._admin().delete_topics([topic])[topic].result)
-
-    def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self._broker.address})
+        await asyncio.to_thread(self._admin.delete_topics([topic])[topic].result)
 
 
 def _skew(clock: Clock, ahead_s: int, then: Step) -> tuple[Step, Step]:

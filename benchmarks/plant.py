@@ -4,89 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import shutil
 import subprocess
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from benchmarks.programs import environment
-from benchmarks.skew import Clock, SkewedBroker, SkewedStore
+from benchmarks.processes import Program, Prometheus, another_port, told
+from benchmarks.skew import SkewedBroker, SkewedStore
 from streams import topics
-from streams.child import Child
 from streams.keys import make_local
-from streams.server import HOST, free_port
+from streams.server import HOST
 from streams.settings import load
 from streams.supervisor import keep
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
+    from streams.child import Child
     from streams.settings import Settings
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
 DISK_MB = 64  # of the store
 TRAFFIC = ("simulate", "--users", "200", "--rate", "60")
 PARTITIONS = 2
-_drawn: set[int] = set()
-
-
-class Program(Child):
-    """A `likewave` command with metrics on a port of its own, by a clock of its own."""
-
-    def __init__(self, name: str, settings: Settings, folder: Path, *arguments: str) -> None:
-        super().__init__(name, folder / f"{name}.log")
-        self.port = _another_port()
-        self.clock = Clock(folder / f"{name}.clock")
-        self._given = told(settings) | {"LIKEWAVE_METRICS_PORT": str(self.port)}
-        self._arguments = arguments
-
-    def command(self) -> Sequence[str]:
-        """Give the command that a person would type."""
-        given = [f"{name}={value}" for name, value in self._given.items()]
-        command = ["env", *given, sys.executable, "-m", "streams.cli", *self._arguments]
-        return self.clock.around(command)
-
-
-class Prometheus(Child):
-    """A Prometheus with the configuration of deploy/, for processes on this machine."""
-
-    def __init__(self, folder: Path, ports: dict[str, int]) -> None:
-        super().__init__("prometheus", folder / "prometheus.log")
-        self.url = f"http://{HOST}:{_another_port()}"
-        self._folder = folder / "prometheus"
-        self._ports = ports
-
-    @staticmethod
-    def is_installed() -> bool:
-        """Tell whether there is one."""
-        return shutil.which("prometheus") is not None
-
-    def start(self) -> None:
-        """Write where the processes are, and start."""
-        self._folder.mkdir(exist_ok=True)
-        text = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
-        found = re.compile(r"dns_sd_configs: \[\{names: \[(\w+)\].*\}\]")
-        here = found.sub(lambda one: self._targets(one[1]), text)
-        (self._folder / "prometheus.yml").write_text(here)
-        shutil.copy(DEPLOY / "prometheus" / "rules.yml", self._folder)
-        super().start()
-
-    def command(self) -> Sequence[str]:
-        """Give the command that runs it."""
-        return [
-            "prometheus",
-            f"--config.file={self._folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self._folder / 'data'}",
-            f"--web.listen-address={self.url.removeprefix('http://')}",
-        ]
-
-    def _targets(self, name: str) -> str:
-        return f"static_configs: [{{targets: ['{HOST}:{self._ports[name]}']}}]"
 
 
 class Plant:
@@ -164,8 +106,8 @@ async def plant(folder: Path, libs: Path) -> AsyncIterator[tuple[Plant, SkewedBr
             kafka=broker.address,
             redis=store.url,
             partitions=PARTITIONS,
-            monitor_port=_another_port(),
-            api_port=_another_port(),
+            monitor_port=another_port(),
+            api_port=another_port(),
             **make_local(folder),
         )
         await topics.ensure(settings)
@@ -187,18 +129,5 @@ def mounted(disk: Path) -> bool:
     return _do("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk))
 
 
-def _another_port() -> int:
-    """Give a port that is free, and was not given before: not all of them are taken at once."""
-    while (port := free_port()) in _drawn:
-        pass
-    _drawn.add(port)
-    return port
-
-
 def _do(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def told(settings: Settings) -> dict[str, str]:
-    """Give what leads a process to this deployment."""
-    return environment(settings) | {"LIKEWAVE_MONITOR_PORT": str(settings.monitor_port)}
