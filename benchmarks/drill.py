@@ -90,7 +90,7 @@ class Drill:
                 *("store 1 h ahead", *_skew(store, HOUR_S, _nothing)),
                 *("", "store clock", "LikewaveClock"),
             ),
-            Fault("producers 1 h ahead", *_skew(people, HOUR_S, self._release), *held),
+            Fault("producers 1 h ahead", *_skew(people, HOUR_S, self._start_producer), *held),
         ]
 
     async def _stop(self) -> None:
@@ -123,10 +123,19 @@ class Drill:
             await producer.publish_raw([Record("likes", b"ann", b"no event")])
 
     async def _poison(self) -> None:
+        """Let a producer take the place of the traffic that has nothing valid to say."""
+        await self._works.dismiss(self._works.traffic)
         self._works.run(self._poisoner)
 
     async def _mend_producer(self) -> None:
         await self._works.dismiss(self._poisoner)
+        self._works.run(self._works.traffic)
+        await self._release()
+
+    async def _start_producer(self) -> None:
+        """Start the traffic again, whose time never goes back by itself."""
+        await self._works.dismiss(self._works.traffic)
+        self._works.run(self._works.traffic)
         await self._release()
 
     async def _release(self) -> None:
