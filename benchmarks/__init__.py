@@ -25,6 +25,13 @@ In import order:
     clients     acts that the client of producers has acknowledged
     recovery    a worker after SIGKILL
     rebuilding  the log filled anew beside the feeds that serve
+    skew        clocks that can be set
+    processes   commands by clocks of their own, and a Prometheus
+    plant       a deployment to break, with a Prometheus that watches
+    watchers    those who say what is wrong
+    dashboard   the dashboard's queries, of a live Prometheus
+    drill       the faults: what is done, what is said of it, what mends it
+    faults      a drill: every fault named, and mended as the runbook says
     lives       simulated people who live with the pages of one policy
     spread      how far, evenly and broadly things spread, against friends or popularity alone
     spam        what spam brings about, at most

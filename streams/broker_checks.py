@@ -14,7 +14,7 @@ from models.errors import LikewaveError, StoreError
 from models.events import DEAD_LETTERS, TOPICS
 from models.finding import Finding, fail, failed, ok, warn
 from models.verdict import processes
-from streams import attendance, store, topics
+from streams import attendance, report, store, topics
 from streams.clock import now_ms
 from streams.kafka import asking, connected
 from streams.metadata import MetadataStruct, describe
@@ -131,7 +131,9 @@ async def _members(settings: Settings) -> tuple[str, int]:
 
 
 async def _clock(settings: Settings, shift_ms: int) -> Sequence[Finding]:
-    """Look for records from the future; without writing, a clock that is behind does not show."""
+    """Take a monitor's word, whose canary is stamped; else look for records from the future."""
+    if (ahead_s := await _ahead_s(settings)) is not None:
+        return [_of_clock(ahead_s - shift_ms / 1000)]
     limit = now_ms() + shift_ms + CLOCK_MS
     async with connected(settings) as client:
         known = await describe(client, map(settings.topic, TOPICS))
@@ -146,15 +148,38 @@ async def _clock(settings: Settings, shift_ms: int) -> Sequence[Finding]:
             found = await consumer.offsets_for_times(dict.fromkeys(places, limit))
     if ahead := [one.timestamp - limit for one in found.values() if one]:
         return [
-            fail(
-                "broker clock",
+            _wrong_clock(
                 f"Kafka stamped records {(max(ahead) + CLOCK_MS) / 1000:,.0f} s ahead of this "
-                "host's clock",
-                "chronyc makestep on the one that is wrong (timedatectl shows each); events are "
-                "refused or accepted by these stamps",
+                "host's clock"
             )
         ]
     return [ok("broker clock", "no record is ahead of this host's clock")]
+
+
+async def _ahead_s(settings: Settings) -> float | None:
+    """Give how far Kafka's clock is ahead, as a monitor that runs found; None where none does."""
+    try:
+        async with store.opened(settings) as feeds:
+            told = await report.last(feeds)
+    except LikewaveError:  # of which the store's own checks tell
+        return None
+    is_fresh = told is not None and now_ms() - told.at < report.FRESH_MS
+    return told.broker_ahead_s if told and is_fresh else None
+
+
+def _of_clock(ahead_s: float) -> Finding:
+    if abs(ahead_s) * 1000 <= CLOCK_MS:
+        return ok("broker clock", "agrees with the monitor's")
+    side = "ahead of" if ahead_s > 0 else "behind"
+    return _wrong_clock(f"Kafka's clock is {abs(ahead_s):,.0f} s {side} the monitor's")
+
+
+def _wrong_clock(found: str) -> Finding:
+    remedy = (
+        "chronyc makestep on the one that is wrong (timedatectl shows each); events are refused or "
+        "accepted by Kafka's stamps: those refused meanwhile, likewave dlq redrive --reason future"
+    )
+    return fail("broker clock", found, remedy)
 
 
 CHECKS: dict[str, Check] = {

@@ -57,6 +57,7 @@ class Canary:
         self._at = 0  # of the last event
         self._met = 0  # the last act that was in the feed
         self._is_on = False
+        self.clock_ahead_s: float | None = None  # Kafka's before this host's, as it stamped an act
         self._waiting = {path: deque[tuple[int, float]](maxlen=REMEMBERED) for path in PATHS}
 
     async def run(self, every_s: float) -> None:
@@ -88,6 +89,7 @@ class Canary:
     async def _look(self, producer: Producer) -> None:
         while True:
             await asyncio.sleep(POLL_S + self._waited(FEED) / PATIENCE)
+            self.clock_ahead_s = producer.clock_ahead_s
             if self._waiting[FEED]:
                 await self._meet(FEED)
             elif self._is_on and not 0 < self._waited(STREAM) < UNTOLD_S:

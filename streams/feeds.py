@@ -14,7 +14,7 @@ from redis import exceptions
 
 from models.columns import Rows
 from models.decay import contribution
-from models.errors import GapError, StoreError
+from models.errors import GapError, RewindError, StoreError
 from models.policy import DAY
 from models.routing import route
 from models.shedding import sampled
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STEP = 512  # units of work (signals) in one call: about 3 ms
 CALLS_AT_ONCE = 2  # of one shard: one runs, one waits; readers wait for no more
 FEWEST_ROWS, MOST_ROWS = 16, 4_096  # rows sent in one call
+FLUSHED = "POLICY the shard holds feeds of other numbers: none"
 PATIENCE_S = (0.05, 2.0)  # first and longest pause while the store is away
 PASSING = (
     exceptions.ConnectionError,  # and BusyLoadingError
@@ -175,6 +176,11 @@ def _refusal(shard: int, error: exceptions.ResponseError) -> StoreError:
     message = str(error)
     if message.startswith("GAP"):
         return GapError(f"shard {shard}: {message.removeprefix('GAP ')}")
+    if message == FLUSHED:
+        return RewindError(
+            f"shard {shard} is empty: it was flushed, or feeds were rebuilt in fewer shards; the "
+            "worker starts again"
+        )
     if message.startswith("LOG"):
         return StoreError(
             f"shard {shard}: {message.removeprefix('LOG ')}; a recreated topic is another log: "

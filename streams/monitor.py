@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 EVERY_S = 1.0
 WINDOW_S = 60.0
 RECENT_S = 8.0  # longer than a rebalance usually takes
-ACT_EVERY_S = 5.0
-REMEMBERED = 12  # acts of the canary: the last minute
+ACT_EVERY_S = 2.0
+REMEMBERED = 30  # acts of the canary: the last minute
 AGAIN_S = 1.0
 
 log = structlog.get_logger()
@@ -49,6 +49,7 @@ class Monitor:
         self._settings = settings
         self._seconds = {path: deque[float](maxlen=REMEMBERED) for path in PATHS}
         self._seen_at = dict.fromkeys(PATHS, 0)
+        self._canary: Canary | None = None  # while it can act
         self._histogram = monitor_metrics.freshness(self.metrics)
         self.metrics.register(monitor_metrics.Findings(lambda: self.report))
 
@@ -62,7 +63,11 @@ class Monitor:
             while True:
                 freshness = {path: self._freshness(path) for path in PATHS}
                 self.report = await report.look(
-                    self._settings, lookout, freshness, self.report.course
+                    self._settings,
+                    lookout,
+                    freshness,
+                    self.report.course,
+                    broker_ahead_s=self._canary.clock_ahead_s if self._canary else None,
                 )
                 await report.keep(self._settings, self.report)
                 await asyncio.sleep(EVERY_S)
@@ -72,8 +77,10 @@ class Monitor:
         while True:
             try:
                 async with store.opened(self._settings) as feeds:
-                    await Canary(self._settings, feeds, "canary", self._seen).run(ACT_EVERY_S)
+                    self._canary = Canary(self._settings, feeds, "canary", self._seen)
+                    await self._canary.run(ACT_EVERY_S)
             except LikewaveError as error:
+                self._canary = None
                 if str(error) != said:
                     log.warning("the canary cannot act", error=(said := str(error)))
             await asyncio.sleep(AGAIN_S)

@@ -61,6 +61,7 @@ class Findings(Collector):
         report = self._last()
         yield _gauge("broker_up", "Whether Kafka answers", report.diagnosis.broker_up)
         yield _gauge("store_up", "Whether the store answers", not report.store.error)
+        yield _clocks(report)
         if report.diagnosis.error == "":
             yield from _partitions(report)
         if report.store.error == "":
@@ -78,6 +79,19 @@ class Findings(Collector):
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"likewave_{name}", text, value=float(value))
+
+
+def _clocks(report: Report) -> Metric:
+    family = GaugeMetricFamily(
+        "likewave_clock_ahead_seconds",
+        "Of the monitor's clock; below 0 is behind",
+        labels=["server"],
+    )
+    if report.broker_ahead_s is not None:
+        family.add_metric(["kafka"], report.broker_ahead_s)
+    if not report.store.error:
+        family.add_metric(["store"], report.store.clock_ahead_s)
+    return family
 
 
 def _partitions(report: Report) -> Iterator[Metric]:
@@ -105,6 +119,7 @@ def _store(report: Report) -> Iterator[Metric]:
     state = report.store
     yield _gauge("store_memory_bytes", "Memory that the store uses", state.memory_bytes)
     yield _gauge("store_max_memory_bytes", "Its limit; 0 is none", state.max_memory_bytes)
+    yield _gauge("store_disk_ok", "Whether it could write to its disk", not state.unwritten)
     warm = GaugeMetricFamily("likewave_warm_users", "Users whose feed is kept", labels=["shard"])
     time = GaugeMetricFamily(
         "likewave_stream_time_seconds", "The greatest time of an event applied", labels=["shard"]

@@ -16,7 +16,6 @@ from streams.verdicts import Lookout
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-FRESH_MS = 5_000  # a report that is older is of a monitor that does not run, or cannot
 AGAIN_MS = 900  # within which whoever asks here is given the same
 WINDOW_S, RECENT_S = 60.0, 8.0  # as the monitor has them
 
@@ -64,7 +63,7 @@ class Outlook:
         if found is None:
             return None
         self._monitor_at = found.at
-        if now_ms() - found.at >= FRESH_MS:
+        if now_ms() - found.at >= reports.FRESH_MS:
             return None
         return Sight(by_monitor=True, monitor_at=found.at, report=found)
 

@@ -21,6 +21,7 @@ from aiokafka.partitioner import murmur2
 from models.counting import counted
 from models.errors import BrokerError
 from models.events import encode
+from streams.clock import now_ms
 from streams.kafka import hang_up, options, reach
 from streams.topics import partition_counts
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 65_536  # about 700 events; larger batches gained nothing
 PATIENCE_S = 30.0  # for an acknowledgement: brokers restart and leaders change within that time
 DELIVERY_S = 120.0  # where nobody waits for an answer: as Kafka's own producers have it
+STAMPED = 1  # by the broker: the timestamp type LogAppendTime
 KEYS_REMEMBERED = 100_000  # hashing a key in Python costs more than all the rest of a record
 
 
@@ -83,6 +85,7 @@ class Producer:
         self._published = 0
         self._acknowledged = 0
         self._failure: BaseException | None = None
+        self.clock_ahead_s: float | None = None  # Kafka's before this host's, by its last stamp
 
     async def __aenter__(self) -> Self:
         self._partitions = await partition_counts(self._settings)
@@ -166,8 +169,11 @@ class Producer:
             return
         if error := sent.exception():
             self._failure = self._failure or error
-        else:
-            self._acknowledged += records
+            return
+        self._acknowledged += records
+        answer = sent.result()
+        if answer.timestamp_type == STAMPED:
+            self.clock_ahead_s = (answer.timestamp - now_ms()) / 1000
 
     def _raise_failure(self) -> None:
         if self._failure is None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from streams.store import Store
 
 KEY = "likewave:monitor"
+FRESH_MS = 5_000  # one that is older is of a monitor that does not run, or cannot
 FEED, STREAM = PATHS = ("feed", "stream")  # on which acts of the canary are awaited
 
 
@@ -39,6 +40,8 @@ class StoreState:
     shards: list[reader.Census] = field(default_factory=list)
     held: list[breakers.Held] = field(default_factory=list)
     audited: continuous.Summary | None = None  # by the continuous audit, if one ever ran
+    unwritten: list[str] = field(default_factory=list)  # what it could not write to its disk
+    clock_ahead_s: float = 0.0  # of this host's
     error: str = ""
 
 
@@ -60,6 +63,7 @@ class Report:
     store: StoreState
     freshness: dict[str, Freshness]  # by path; empty where no monitor measures it
     course: Course = field(default_factory=Course)
+    broker_ahead_s: float | None = None  # Kafka's clock, of this host's; None is not known
 
 
 NOTHING_YET = Report(
@@ -81,6 +85,8 @@ async def look(
     lookout: verdicts.Lookout,
     freshness: Mapping[str, Freshness],
     before: Course,
+    *,
+    broker_ahead_s: float | None = None,
 ) -> Report:
     """Ask for all of it; `before` is the course up to now."""
     diagnosis, state = await asyncio.gather(lookout.look(), _state(settings))
@@ -91,13 +97,14 @@ async def look(
         store=state,
         freshness=dict(freshness),
         course=before.continued(now, diagnosis, p50=fresh.p50, p99=fresh.p99),
+        broker_ahead_s=broker_ahead_s,
     )
 
 
 async def _state(settings: Settings) -> StoreState:
     try:
         async with stores.opened(settings) as store:
-            info = await store.info()
+            info, ahead_s = await store.info(), await stores.clock_ahead_s(store)
             shards = [reader.census(store, shard) for shard in range(settings.shards)]
             return StoreState(
                 memory_bytes=info["used_memory"],
@@ -107,6 +114,8 @@ async def _state(settings: Settings) -> StoreState:
                 shards=list(await asyncio.gather(*shards)),
                 held=await breakers.held(store),
                 audited=await continuous.last(store),
+                unwritten=stores.unwritten(info),
+                clock_ahead_s=ahead_s,
             )
     except StoreError as error:
         return StoreState(error=str(error))

@@ -28,9 +28,10 @@ from redis.exceptions import (
 from models.errors import StoreError
 from models.policy import Policy
 from streams import tls
+from streams.clock import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from streams.settings import Settings
 
@@ -38,6 +39,7 @@ CONNECTIONS = 50  # of one client; who finds none free waits for one
 SCHEMA = "1"  # of the layout and the functions: feeds.lua, library likewave_1
 NAME = f"likewave_{SCHEMA}"
 KEEPS_ALL = "noeviction"
+WRITTEN = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 LIBRARY = Path(__file__).with_name("feeds.lua")
 CONNECT_S = 1.0
 OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may take seconds
@@ -147,6 +149,8 @@ def explain(error: ResponseError) -> str:
         return "the shard functions are not in this store: start a worker, it loads them"
     if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
         return f"the store refuses these credentials ({error}): mend LIKEWAVE_REDIS"
+    if "MISCONF" in str(error):
+        return "the store cannot write to its disk: make room there; workers wait for it"
     if isinstance(error, OutOfMemoryError):
         return f"the store is full ({error}) give it more: CONFIG SET maxmemory …"
     if str(error).startswith("POLICY"):
@@ -155,6 +159,18 @@ def explain(error: ResponseError) -> str:
             f"{told}; they were rebuilt: start this again with the numbers that the store records"
         )
     return f"the store answers: {error}"
+
+
+def unwritten(info: Mapping[str, Any]) -> list[str]:
+    """Name what a store could not write to its disk when it last tried, by its INFO."""
+    return [name for name in WRITTEN if info.get(name, "ok") != "ok"]
+
+
+async def clock_ahead_s(store: Store) -> float:
+    """Tell by how much the store's clock is ahead of this host's."""
+    before = now_ms()
+    seconds, micros = await store.time()
+    return float(seconds + micros / 1e6 - (before + now_ms()) / 2_000)
 
 
 async def prepare(store: Store, settings: Settings) -> None:

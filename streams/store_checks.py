@@ -13,7 +13,6 @@ from models.counting import counted
 from models.errors import LikewaveError
 from models.finding import Finding, State, fail, failed, ok, warn
 from streams import breakers, reader, store
-from streams.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -116,8 +115,7 @@ async def _memory(feeds: store.Store, settings: Settings, _: int) -> Finding:
 async def _persistence(feeds: store.Store, settings: Settings, _: int) -> Finding:
     del settings
     info: Any = await feeds.info("persistence")
-    written = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
-    if errors := [name for name in written if info.get(name, "ok") != "ok"]:
+    if errors := store.unwritten(info):
         return fail(
             "persistence",
             f"the store cannot write to its disk ({', '.join(errors)})",
@@ -184,8 +182,7 @@ async def _policy(feeds: store.Store, settings: Settings, _: int) -> Finding:
 
 async def _clock(feeds: store.Store, settings: Settings, shift_ms: int) -> Finding:
     del settings
-    seconds, micros = await feeds.time()
-    ahead = (now_ms() + shift_ms) / 1000 - seconds - micros / 1e6
+    ahead = shift_ms / 1000 - await store.clock_ahead_s(feeds)
     if abs(ahead) > CLOCK_S:
         side = "ahead of" if ahead > 0 else "behind"
         return fail(

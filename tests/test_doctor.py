@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from models.events import Like
 from models.finding import State
 from models.policy import HOUR
-from streams import doctor, topics
+from streams import doctor, report, topics
+from streams.clock import now_ms
 from streams.local import Store
 from streams.producer import Producer
 from tests.command import environment, run
@@ -159,6 +161,19 @@ async def test_a_clock_that_is_an_hour_off_is_named(settings: Settings) -> None:
     assert "3,600 s ahead of the store's" in ahead["store clock"].found
     assert set(behind) == {"store clock", "broker clock"}
     assert set(ahead) == {"store clock"}
+
+
+async def test_a_kafka_that_is_behind_is_named_by_a_monitor(settings: Settings) -> None:
+    """Its stamps on the canary's acts tell, as long as the monitor runs."""
+    await run_in(settings)
+    told = replace(report.NOTHING_YET, at=now_ms(), broker_ahead_s=-3_600.0)
+    await report.keep(settings, told)
+    behind = await wrong(settings)
+    await report.keep(settings, replace(told, at=now_ms() - report.FRESH_MS))
+    outdated = await wrong(settings)
+
+    assert behind["broker clock"].found == "Kafka's clock is 3,600 s behind the monitor's"
+    assert outdated == {}
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,12 @@ async def test_metrics_tell_of_log_store_and_freshness(settings: Settings, tmp_p
     """Of every partition and shard, and of the canary; the report in the store says the same."""
     async with crew(settings, tmp_path, workers=1), monitor(settings, tmp_path) as client:
         found = await eventually(
-            client, lambda now: now.get(("freshness_seconds_count", "stream"), 0) > 1
+            client,
+            lambda now: (
+                now.get(("freshness_seconds_count", "stream"), 0) > 1
+                and now.get(("warm_users", "0")) == 2
+                and ("clock_ahead_seconds", "kafka") in now
+            ),
         )
         async with stores.opened(settings) as feeds:
             told = await report.last(feeds)
@@ -90,6 +95,8 @@ async def test_metrics_tell_of_log_store_and_freshness(settings: Settings, tmp_p
         *(2, 0)
     }
     assert found["store_memory_bytes",] > 1e5
+    assert found["store_disk_ok",] == 1
+    assert max(abs(found["clock_ahead_seconds", server]) for server in ("kafka", "store")) < 1
     assert found["stream_time_seconds", "0"] <= found["canary_last_seen_timestamp_seconds",] + 1
     assert found["shard_work_total", "0"] >= 1
     assert told.freshness["feed"].p50 is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import FetchResult
 
 from models import events
-from models.errors import BrokerError, LikewaveError, StoreError
+from models.errors import BrokerError, LikewaveError, RewindError, StoreError
 from models.events import TOPICS
 from models.policy import DAY, Policy
 from streams import feeds, store, topics, transport, watchdog
@@ -20,6 +21,7 @@ from streams.local import Store
 from streams.producer import Producer
 from streams.worker import work
 from tests.crew import crew
+from tests.feeder import feeding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -186,3 +188,11 @@ async def test_a_store_that_lost_what_it_held_ends_the_worker(settings: Settings
 
     assert isinstance(said, StoreError)
     assert "it was flushed, or lost its last writes" in str(said)
+
+
+async def test_a_batch_that_comes_after_a_flush_tells_of_it(settings: Settings) -> None:
+    """In a busy stream it is the next batch that notices, and says what the watchdog would."""
+    async with feeding(settings) as feeder:
+        await feeder.store.flushall()
+        with pytest.raises(RewindError, match="shard 0 is empty: it was flushed"):
+            await feeder.feed([LIKE], random.Random(1))
