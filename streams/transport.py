@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 LONGEST_BATCH = 2_000  # records; a batch takes some 10 to 300 ms to apply
 ROOM_WAIT_S = 0.02  # until the partitions that have room are asked for again
-FETCH_WAIT_MS = 50  # how long the broker holds a fetch open for new records
+FETCH_WAIT_MS = 50  # how long the broker holds a fetch open for a first record
+LINGER_MS = 12  # and, while records come, for more of them: a fetch costs as much as 50 records …
+LINGER_BYTES = 65_536  # … but no longer than until there are so many
 
 _INTERNALS = (
     (Fetcher, ("fetched_records", "_create_fetch_waiter", "_notify")),
@@ -157,7 +159,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         # Stock Faust never asks, and stays up for ever after a fatal error of the coordinator.
         consumer._coordinator.check_errors()  # noqa: SLF001
         with fetcher._subscriptions.fetch_context():  # noqa: SLF001
-            return await _drain(fetcher, active_partitions, timeout or 0)
+            batches = await _drain(fetcher, active_partitions, timeout or 0)
+        _linger(fetcher, while_records_come=bool(batches))
+        return batches
+
+
+def _linger(fetcher: Fetcher, *, while_records_come: bool) -> None:
+    """Say how long further fetches are held open, and for how much."""
+    wait_ms, size = (LINGER_MS, LINGER_BYTES) if while_records_come else (FETCH_WAIT_MS, 1)
+    fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = wait_ms, size  # noqa: SLF001
 
 
 async def stretches(
