@@ -92,14 +92,14 @@ class PagePolicy:
         the newest; what the viewer has seen, acted on or hidden does not count.
 
         >>> PagePolicy().reach
-        {'trending': 30, 'topics': 5, 'per_topic': 6, 'fresh': 10}
+        {'trending': 30, 'topics': 5, 'per_topic': 6, 'fresh': 20}
         """
         size = max(LEAST, self.page_size)
         return {
             "trending": 3 * size // 2,
             "topics": FAVOURITES,
             "per_topic": 3 * size // 10,
-            "fresh": size // 2,
+            "fresh": size,
         }
 
     @property

@@ -93,7 +93,7 @@ async def test_whoever_has_seen_what_trends_is_shown_what_trends_next(feeder: Fe
 async def test_nothing_waits_in_vain_where_a_full_feed_is_overrun(feeder: Feeder) -> None:
     """After the first page enough newer items come in to push all others out of every list."""
     await feeder.feed(likes(range(10), NOON), CHANCE)
-    posts = [Post(user="eve", item=f"post{k}", topics=["art"], at=NOON) for k in range(10)]
+    posts = [Post(user="eve", item=f"post{k:02}", topics=["art"], at=NOON) for k in range(20)]
     await feeder.feed(posts, CHANCE)
     async with pager_of(feeder) as pager:
         shown = [await pager.page("ann", now=NOON + 100, limit=4)]
@@ -106,7 +106,7 @@ async def test_nothing_waits_in_vain_where_a_full_feed_is_overrun(feeder: Feeder
 
     was_there = [f"song{k}" for k in range(10)] + [post.item for post in posts]
     assert sorted(item for page in shown for item in items(page)) == sorted(was_there)
-    assert shown[-1].new_count == 40  # 30 trend, the ten of the feed among them, and 10 are fresh
+    assert shown[-1].new_count == 50  # 30 trend, the ten of the feed among them, and 20 are fresh
 
 
 async def test_what_is_taken_down_between_two_pages_is_on_neither(feeder: Feeder) -> None:
