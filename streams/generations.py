@@ -33,7 +33,7 @@ from streams.clock import now_ms
 from streams.store import database_of, mark, opened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from streams.settings import Settings
     from streams.store import Store
@@ -93,9 +93,12 @@ class Generation:
             )
         await stores.prepare(self.store, settings)
 
-    async def swap(self, home: Store, old_shards: int, new_shards: int) -> bool:
-        """Let the generation serve; do nothing where it lacks something, and tell which."""
-        arguments = (database_of(home), self.database, self.token, old_shards, new_shards, LEASE_MS)
+    async def swap(
+        self, home: Store, old_shards: int, new_shards: int, log_ids: Iterable[str]
+    ) -> bool:
+        """Let the generation serve; do nothing where it lacks something of these logs."""
+        databases, shards = (database_of(home), self.database), (old_shards, new_shards)
+        arguments = (*databases, self.token, *shards, LEASE_MS, f" {' '.join(log_ids)} ")
         answer: Any = await home.eval(SWAP, 2, MARKER, LEASE, *map(str, arguments))
         if answer == "LOST":
             raise StoreError("another rebuild has taken over: let it come to its end")

@@ -24,7 +24,7 @@ from streams import filling, generations, spot_check, topics
 from streams.filling import EDGES_FIRST
 from streams.generations import HOLD_MS, Generation, hold
 from streams.history import unheard
-from streams.reader import fence_key
+from streams.reader import fence_key, fences
 from streams.snapshots import Snapshots
 from streams.store import SCHEMA, check_policy, opened, shards_of
 from streams.transport import LONGEST_BATCH
@@ -57,6 +57,7 @@ class Options:
     users: int = 200  # to be checked
     seed: int = 1
     force: bool = False  # though memory may not suffice
+    another_log: bool = False  # though the old feeds have what Kafka has no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Rebuild:
 
     async def _swap(self, filler: Filler) -> None:
         """Let workers wait until the new generation has all that the old one has, and swap."""
-        old = await shards_of(self._home)
+        old, log_ids = await shards_of(self._home), (await topics.log_ids(self._settings)).values()
         for _ in range(TRIES):
             with suppress(TimeoutError):
                 async with asyncio.timeout(REACH_S):
@@ -187,7 +188,7 @@ class Rebuild:
             began = perf_counter()
             await hold(self._home, old)
             while perf_counter() - began < PART_OF_HOLD * HOLD_MS / 1_000:
-                if await self._new.swap(self._home, old, self._settings.shards):
+                if await self._new.swap(self._home, old, self._settings.shards, log_ids):
                     self._held_ms = round(1_000 * (perf_counter() - began))
                     return
                 await asyncio.sleep(POLL_S)
@@ -239,6 +240,8 @@ async def rebuild(
     if faults := [fault for state in await topics.check(settings) for fault in state.faults]:
         raise BrokerError("; ".join(faults))
     async with opened(settings) as home:
+        if not options.another_log:
+            await _check_logs(settings, home)
         database = await generations.choose(settings, home, options.database)
         async with (
             opened(settings, database=database) as spare,
@@ -269,6 +272,24 @@ async def abort(settings: Settings) -> int | None:
                 )
             await generation.drop()
     return database
+
+
+async def _check_logs(settings: Settings, home: Store) -> None:
+    """Refuse to put feeds made of one log in the place of those of another, unless told to."""
+    log_ids = await topics.log_ids(settings)
+    found = [await fences(home, shard) for shard in range(await shards_of(home))]
+    others = {
+        topic
+        for sources in found
+        for source, (_, log_id, _) in sources.items()
+        if log_ids.get(topic := source.rpartition(":")[0], log_id) != log_id
+    }
+    if others:
+        raise StoreError(
+            f"the feeds were filled from another log of {', '.join(sorted(others))}: where "
+            "`likewave config` names the right Kafka, and those records are lost for good, "
+            "`likewave rebuild --another-log` makes feeds of what is left"
+        )
 
 
 async def _check_memory(home: Store) -> None:

@@ -4,12 +4,14 @@ Lets the generation in the spare database serve: run by EVAL, with the keys
     likewave:rebuild          hash    the marker of a spare database (streams/generations.py)
     likewave:rebuild:lease    string  the token of who works on it
 
-and the arguments home, spare (databases), token, old shards, new shards, ms of the lease. It reads
+and the arguments home, spare (databases), token, old shards, new shards, ms of the lease, ids of the
+logs that there are, each between spaces. It reads
 fence:{s} and job:{s}, carries exposures:{s} and connected:{s} over, and answers OK; or, having done
 nothing, LOST (the lease is another's), BUSY (a job is open), BEHIND (a fence lies too low).
 
 A worker may have been told that rows beyond the least fence are applied, so it is the greatest fence
-of the old generation that the least of the new one must reach.
+of the old generation that the least of the new one must reach. Nobody reaches that of a log which
+is no more.
 ]]
 
 local home, spare, token, old, new = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -32,21 +34,16 @@ local function fences(database, shards, choose)
   return found, count
 end
 
-local function topic_of(source) return string.match(source, '^%S+') end
-
 call('SELECT', spare)
 if call('GET', KEYS[2]) ~= token then return 'LOST' end
 for shard = 0, new - 1 do
   if call('EXISTS', 'job:{' .. shard .. '}') == 1 then return 'BUSY' end
 end
 local ahead, count = fences(spare, new, math.min)
-local logs = {}
-for source in pairs(ahead) do logs[topic_of(source)] = source end
 for source, position in pairs((fences(home, old, math.max))) do
-  local same = logs[topic_of(source)]
-  local is_other_log = same and same ~= source
+  local log = string.match(source, ' %S+$') .. ' '
   local has_all = count[source] == new and ahead[source] >= position
-  if not is_other_log and not has_all then return 'BEHIND' end
+  if not has_all and string.find(ARGV[7], log, 1, true) then return 'BEHIND' end
 end
 
 call('SELECT', home)

@@ -26,6 +26,10 @@ def rebuild_(  # noqa: PLR0913 - each is an option
         int | None, typer.Option(min=0, help="To fill; the highest empty one if absent.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="However little memory is left.")] = False,
+    another_log: Annotated[
+        bool,
+        typer.Option("--another-log", help="Without what was in topics that were deleted since."),
+    ] = False,
     give_up: Annotated[
         bool, typer.Option("--abort", help="Drop what an unfinished rebuild has filled.")
     ] = False,
@@ -42,7 +46,7 @@ def rebuild_(  # noqa: PLR0913 - each is an option
     if give_up:
         _abort(settings, json=json)
         return
-    options = Options(database=database, users=users, force=force)
+    options = Options(database=database, users=users, force=force, another_log=another_log)
     with ticker(quiet=json) as show:
         done = asyncio.run(
             rebuild(

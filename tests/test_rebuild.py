@@ -28,6 +28,7 @@ from tests import command
 from tests.crew import crew
 from tests.feeder import Feeder, feeding
 from tests.replica import NOON, traffic
+from tests.test_topics import delete
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -246,6 +247,25 @@ async def test_what_the_log_does_not_say_is_carried_over(
         assert await feeds.zscore("connected:{0}", "ann")
         assert [one.pages for one in await totals(feeds, 1)] == [7]
         assert await feeds.zrange("warm:{0}", 0, -1, withscores=True) == warm
+
+
+async def test_a_topic_made_anew_takes_a_persons_word(settings: Settings, tmp_path: Path) -> None:
+    """Its acts are kept until somebody says that they are lost; then feeds are of what is left."""
+    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+        await publish(settings, QUIET)
+        await team.caught_up()
+        await delete(settings, settings.topic("likes"))
+        await topics.ensure(settings)
+        with pytest.raises(StoreError, match=r"another log of likes: .*--another-log"):
+            await rebuild.rebuild(settings, Options())
+        assert await feeds.zcard("feed:{0}:ann") == 1
+
+        await rebuilt(settings, tmp_path, "--another-log")
+        assert await feeds.zcard("feed:{0}:ann") == 0
+    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+        await publish(settings, [Like(user="bob", item="film", at=NOON + 1)])
+        await team.caught_up()
+        assert await feeds.zrange("feed:{0}:ann", 0, -1) == ["film"]
 
 
 async def test_what_is_not_as_the_log_asks_is_not_swapped(
