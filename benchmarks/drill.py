@@ -90,7 +90,7 @@ class Drill:
                 *("", "store clock", "LikewaveClock"),
             ),
             Fault(
-                *("producers 1 h ahead", *_skew(people, HOUR_S, self._start_producer)),
+                *("producers 1 h ahead", *_skew(people, HOUR_S, self._set_producer_right)),
                 *("", "", "LikewaveProducerClock"),
             ),
         ]
@@ -130,13 +130,14 @@ class Drill:
         self._works.run(self._poisoner)
 
     async def _mend_producer(self) -> None:
-        await self._works.dismiss(self._poisoner)
-        self._works.run(self._works.traffic)
-        await self._release()
+        await self._start_traffic(self._poisoner)
 
-    async def _start_producer(self) -> None:
+    async def _set_producer_right(self) -> None:
         """Start the traffic again, whose time never goes back by itself."""
-        await self._works.dismiss(self._works.traffic)
+        await self._start_traffic(self._works.traffic)
+
+    async def _start_traffic(self, instead_of: Program) -> None:
+        await self._works.dismiss(instead_of)
         self._works.run(self._works.traffic)
         await self._release()
 

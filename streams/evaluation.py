@@ -158,12 +158,12 @@ class _Trial:
         return self._friends.acted_on(asked.viewer, asked.now)
 
     async def _shown(self, asked: Question, own: Sequence[int]) -> list[int]:
-        user, asks_for = (
-            self._study.users[asked.viewer],
-            replace(self._page_policy, page_size=DEPTH),
-        )
         drawn = await draw(
-            self._inside.store, self._inside.settings, user, page=asks_for, whole=True
+            self._inside.store,
+            self._inside.settings,
+            self._study.users[asked.viewer],
+            page=replace(self._page_policy, page_size=DEPTH),
+            whole=True,
         )
         viewer = replace(drawn.viewer, acted={self._names[item] for item in own})
         present = Present(self._inside.settings.policy, asked.now)

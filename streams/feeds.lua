@@ -310,13 +310,9 @@ local function score_of(user, item, acts, all)
   return score_by(user, proofs_of(user, item, acts, all))
 end
 
-local function is_hidden(user, item)
-  return call('SISMEMBER', 'hiders' .. tag .. item, user) == 1
-end
-
 -- Whether the item may not be in the user's feed, whoever acts on it.
 local function is_barred(user, item)
-  return is_down(item) or is_hidden(user, item)
+  return is_down(item) or call('SISMEMBER', 'hiders' .. tag .. item, user) == 1
 end
 
 -- Feeds.

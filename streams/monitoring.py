@@ -83,7 +83,7 @@ def monitor() -> None:
     """Watch log, store and freshness, and serve what is found as Prometheus metrics.
 
     At /metrics, until SIGTERM or Ctrl-C; /health says that it lives. It goes on
-    whatever is away. An account of its own acts every 5 s: how long that takes to
+    whatever is away. An account of its own acts every 2 s: how long that takes to
     be visible is how fresh feeds are.
     """
     from streams.monitor import monitor as watch  # noqa: PLC0415 - its imports take a second

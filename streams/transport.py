@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LONGEST_BATCH = 2_000  # records; a batch takes some 10 to 300 ms to apply
 ROOM_WAIT_S = 0.02  # until the partitions that have room are asked for again
 FETCH_WAIT_MS = 50  # how long the broker holds a fetch open for a first record
-LINGER_MS = 12  # and, while records come, for more of them: a fetch costs as much as 50 records …
+LINGER_MS = 12  # and, while records come, for more of them: a fetch costs as much as many records …
 LINGER_BYTES = 65_536  # … but no longer than until there are so many
 
 _INTERNALS = (
