@@ -132,15 +132,20 @@ class Lanes:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
-    async def put(self, event: Any) -> None:
-        """Queue the batch of `event`; waits while its lane is full."""
+    def put(self, event: Any) -> None:
+        """Queue the batch of `event`, and fetch no more of its partition where enough waits.
+
+        Never waits: other partitions of the topic come the same way.
+        """
         tp = event.message.tp
         if tp not in self._lanes:
-            self._lanes[tp] = asyncio.Queue(BATCHES_AHEAD)
+            self._lanes[tp] = asyncio.Queue()
             self._tasks.append(
                 asyncio.create_task(self._run(tp), name=f"{tp.topic}:{tp.partition}")
             )
-        await self._lanes[tp].put(event)
+        self._lanes[tp].put_nowait(event)
+        if self._lanes[tp].qsize() >= BATCHES_AHEAD:
+            self._app.consumer.set_room(tp, has_room=False)
 
     async def close(self, patience_s: float) -> None:
         """Finish the batches in hand, take up no other."""
@@ -158,6 +163,7 @@ class Lanes:
         lane, held = self._lanes[tp], list[Any]()
         while not self._closing:
             events = [*held, *await _waiting(lane, LOOK_S if held else None)]
+            self._app.consumer.set_room(tp, has_room=True)
             try:
                 held = await self._carry(tp, events)
                 await self._pace(tp, is_held=bool(held))
@@ -254,7 +260,7 @@ def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
 
     async def carry(stream: Any) -> None:
         async for event in stream.noack().events():
-            await lanes.put(event)
+            lanes.put(event)
 
     for topic in TOPICS:
         channel = app.topic(settings.topic(topic), schema=BatchSchema())

@@ -49,7 +49,7 @@ _INTERNALS = (
     (AIOKafkaConsumer, ("seek_to_committed",)),
     (driver.AIOKafkaConsumerThread, ("_create_worker_consumer", "_fetch_records")),
     (stock.Consumer, ("_wait_next_records", "_new_offset", "_add_gap", "perform_seek")),
-    (stock.Consumer, ("_filter_tps_with_pending_acks", "on_buffer_drop", "ack")),
+    (stock.Consumer, ("_filter_tps_with_pending_acks", "on_buffer_full", "on_buffer_drop", "ack")),
 )
 
 
@@ -250,6 +250,7 @@ class BatchConsumer(driver.Consumer):
         self._deliver = callback
         self._expected: dict[TP, int] = {}  # offset at which the next batch must begin
         self._flight: defaultdict[TP, deque[tuple[Any, int]]] = defaultdict(deque)
+        self._full: set[TP] = set()  # partitions of which enough waits to be applied
         self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -275,6 +276,7 @@ class BatchConsumer(driver.Consumer):
         positions = await self.transport.positions(self, assignment) if assignment else {}
         self._flight.clear()
         self._expected = dict(positions)
+        self._full.clear()
         self._buffered_partitions.clear()
         await self.seek_wait(positions)
         return positions
@@ -284,8 +286,14 @@ class BatchConsumer(driver.Consumer):
         for tp in revoked:
             self._expected.pop(tp, None)
             self._flight.pop(tp, None)
+        self._full -= revoked
         self._buffered_partitions.difference_update(revoked)  # which stock Faust leaks
         await super().on_partitions_revoked(revoked)
+
+    async def commit_and_end_transactions(self) -> None:
+        """Commit what is in the shards, unless the thread that would do it has ended."""
+        if not self._thread.thread_loop.is_closed():
+            await super().commit_and_end_transactions()
 
     def expects(self, message: Any) -> bool:
         """Tell whether a batch is still to be applied here: it was fetched after the last seek."""
@@ -325,9 +333,19 @@ class BatchConsumer(driver.Consumer):
         return await super()._wait_next_records(timeout)
 
     def on_buffer_drop(self, tp: TP) -> None:
-        """Fetch a partition again whose buffer has room."""
-        super().on_buffer_drop(tp)
-        self._room.set()
+        """Fetch a partition again where both have room: the agent's buffer, and what waits here."""
+        if tp not in self._full:
+            super().on_buffer_drop(tp)
+            self._room.set()
+
+    def set_room(self, tp: TP, *, has_room: bool) -> None:
+        """Fetch no more of a partition while enough of it waits to be applied."""
+        if has_room:
+            self._full.discard(tp)
+            self.on_buffer_drop(tp)
+        else:
+            self._full.add(tp)
+            self.on_buffer_full(tp)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """Fetch partitions again after a rebalance."""
