@@ -147,24 +147,29 @@ class Shards:
                     with worker_metrics.call_seconds.time():
                         answer = await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
             except PASSING as error:
-                self.waits = True
                 worker_metrics.store_retries.inc()
-                log.warning("store away", shard=shard, error=str(error), again_in_s=pause)
+                self._wait("store away", shard, error)
             except exceptions.ResponseError as error:
                 if str(error).startswith("HOLD"):
                     pause, _ = PATIENCE_S  # a rebuild is about to take its place
                 elif str(error).startswith("MISCONF"):
-                    self.waits = True
-                    log.warning("store takes no writes", shard=shard, error=str(error))
+                    self._wait("store takes no writes", shard, error)
                 else:
                     raise _refusal(shard, error) from error
             except exceptions.RedisError as error:
                 raise StoreError(f"shard {shard}: {error}") from error
             else:
+                if self.waits:
+                    log.info("store back", shard=shard)
                 self.waits = False
                 return answer
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
+
+    def _wait(self, why: str, shard: int, error: Exception) -> None:
+        if not self.waits:
+            log.warning(why, shard=shard, error=str(error))
+        self.waits = True
 
 
 def _between_records(rows: Rows, last: int) -> int:
@@ -183,8 +188,8 @@ def _refusal(shard: int, error: exceptions.ResponseError) -> StoreError:
         )
     if message.startswith("LOG"):
         return StoreError(
-            f"shard {shard}: {message.removeprefix('LOG ')}; a recreated topic is another log: "
-            "flush the store and let the worker refill it"
+            f"shard {shard}: {message.removeprefix('LOG ')}: the topic was deleted and made anew, "
+            "or the feeds were; the worker starts again"
         )
     return StoreError(f"shard {shard}: {explain(error)}")
 

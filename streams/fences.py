@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from models.errors import RewindError, StoreError
+from models.errors import BrokerError, RewindError, StoreError
 from streams import reader
 from streams.feeds import Span
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.store import Store
     from streams.transport import Batch
+
+REFILL = (
+    "where `likewave config` names the right servers, `likewave rebuild --another-log` makes the "
+    "feeds anew of what is left"
+)
 
 log = structlog.get_logger()
 
@@ -36,13 +41,13 @@ def check_fence(shard: int, source: str, fence: tuple[int, str, int], known: Log
     position, log_id, _ = fence
     if log_id != known.log_id:
         raise StoreError(
-            f"shard {shard} was filled from another log of {source} ({log_id}, now "
-            f"{known.log_id}): flush the store and let the worker refill it"
+            f"shard {shard} was filled from another log of {source.rpartition(':')[0]} ({log_id}, "
+            f"Kafka has {known.log_id}): {REFILL}"
         )
     if position > known.end:
         raise StoreError(
             f"shard {shard} holds {source} up to offset {position}, but the log ends at "
-            f"{known.end}: it lost records; flush the store and let the worker refill it"
+            f"{known.end} and lost records: {REFILL}"
         )
 
 
@@ -88,6 +93,18 @@ class Fences:
     def acknowledge(self, tp: TP, position: int) -> None:
         """Note that the shards said to hold everything before `position`."""
         self._acknowledged[tp] = max(position, self._acknowledged.get(tp, 0))
+
+    def check_logs(self, found: Mapping[str, str]) -> None:
+        """Raise BrokerError where a topic is another than when the worker started.
+
+        Such a topic would be read from where the old one was, or never again.
+        """
+        for topic, log_id in found.items():
+            if log_id != self._log_ids[topic]:
+                raise BrokerError(
+                    f"topic {self._settings.topic(topic)} was deleted and made anew while the "
+                    f"worker read it ({self._log_ids[topic]}, now {log_id}): it starts again"
+                )
 
     async def read(self, assigned: Iterable[TP]) -> dict[TP, int]:
         """Read the least fences; raise RewindError where one lies below what was acknowledged."""

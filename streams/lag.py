@@ -17,6 +17,7 @@ from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
 from streams import attendance, breakers, clock, reader, shedding
+from streams.fences import REFILL
 from streams.kafka import ANSWER_MS, explained, options, reach
 from streams.metadata import describe
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 RECORD_BYTES = 1  # of a fetch from one partition: the broker gives one batch, however large
 RECORD_MS = 2_000  # for records to come; a stretch that was compacted away has none
 CREATE = "likewave topics"
-FLUSH = 'redis-cli -u "$LIKEWAVE_REDIS" FLUSHDB'
+REBUILD = "likewave rebuild --another-log"
 WAIT_MS = 10  # of the broker, for records that are not there yet
 
 Fences = dict[str, tuple[int, str, int]]  # of one shard, as `reader.fences` gives them
@@ -135,10 +136,10 @@ class Gauge:
         fences = [shard.get(f"{topic}:{place.partition}") for shard in shards]
         if any(fence and fence[1] != log for fence in fences):
             fault = (
-                f"the store was filled from another log of {place.topic}: if `likewave config` "
-                "names the right servers, flush the store and let the worker refill it"
+                f"the store was filled from another log of {place.topic} (it was made anew, "
+                f"or is of another Kafka): {REFILL}"
             )
-            return Position(topic, place.partition, start, end, fault=fault, mend=FLUSH)
+            return Position(topic, place.partition, start, end, fault=fault, mend=REBUILD)
         least = min(fence[0] if fence else start for fence in fences)
         return Position(topic, place.partition, max(start, least), end)
 
@@ -199,9 +200,9 @@ def _still(one: Position) -> Position:
 def _lost(one: Position) -> Position:
     fault = (
         f"the store holds {one.topic}:{one.partition} up to offset {one.fence:,}, beyond the end "
-        "of the log: Kafka lost records; flush the store and let the worker refill it"
+        f"of the log, which lost records: {REFILL}"
     )
-    return replace(one, fault=fault, mend=FLUSH)
+    return replace(one, fault=fault, mend=REBUILD)
 
 
 @asynccontextmanager

@@ -37,7 +37,9 @@ async def examine(settings: Settings) -> list[Finding]:
         for source, one in fence.items()
         for fault in _faults(shard, source, one, logs.get(source))
     ]
-    return faults or [ok("fences", f"{sum(map(len, fences))}, all within their logs")]
+    return list(dict.fromkeys(faults)) or [
+        ok("fences", f"{sum(map(len, fences))}, all within their logs")
+    ]
 
 
 def _faults(shard: int, source: str, fence: Fence, log: Log | None) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -89,6 +90,7 @@ class Rebuild:
         self._new = generation
         self._settings = settings
         self._options = options
+        self._reached: list[str] = []  # logs of which the new one must have what the old one has
         self._progress = progress
         self._woken = 0
         self._held_ms = 0
@@ -100,6 +102,7 @@ class Rebuild:
         if serves:
             await check_policy(self._home, self._settings)
         else:
+            self._reached = await self._logs_to_reach()
             await self._new.begin(self._settings)
         async with spot_check.opened(
             self._settings, users=self._options.users, seed=self._options.seed
@@ -121,6 +124,30 @@ class Rebuild:
             perf_counter() - began,
             verdict,
         )
+
+    async def _logs_to_reach(self) -> list[str]:
+        """Give the ids of the logs of which Kafka has all that the old feeds have.
+
+        Raises StoreError where it has less of one, unless a person said that this is lost.
+        """
+        log_ids = await topics.log_ids(self._settings)
+        found = [await fences(self._home, shard) for shard in range(await shards_of(self._home))]
+        bounds = await topics.log_bounds(
+            self._settings
+        )  # after the fences, which move on meanwhile
+        lost = set()
+        for source, (position, log_id, _) in chain.from_iterable(one.items() for one in found):
+            topic, _, partition = source.rpartition(":")
+            _, end = bounds.get((topic, int(partition)), (0, 0))
+            if topic in log_ids and (log_id != log_ids[topic] or position > end):
+                lost.add(topic)
+        if lost and not self._options.another_log:
+            raise StoreError(
+                f"the feeds have what Kafka has no more of {', '.join(sorted(lost))}, made anew or "
+                "cut short: where `likewave config` names the right Kafka, and those records are "
+                "lost for good, `likewave rebuild --another-log` makes feeds of what is left"
+            )
+        return [log_id for topic, log_id in log_ids.items() if topic not in lost]
 
     async def _fill(self) -> None:
         """Carry the log into shards where nobody is warm, that of circles first."""
@@ -179,7 +206,7 @@ class Rebuild:
 
     async def _swap(self, filler: Filler) -> None:
         """Let workers wait until the new generation has all that the old one has, and swap."""
-        old, log_ids = await shards_of(self._home), (await topics.log_ids(self._settings)).values()
+        old = await shards_of(self._home)
         for _ in range(TRIES):
             with suppress(TimeoutError):
                 async with asyncio.timeout(REACH_S):
@@ -188,7 +215,7 @@ class Rebuild:
             began = perf_counter()
             await hold(self._home, old)
             while perf_counter() - began < PART_OF_HOLD * HOLD_MS / 1_000:
-                if await self._new.swap(self._home, old, self._settings.shards, log_ids):
+                if await self._new.swap(self._home, old, self._settings.shards, self._reached):
                     self._held_ms = round(1_000 * (perf_counter() - began))
                     return
                 await asyncio.sleep(POLL_S)
@@ -240,8 +267,6 @@ async def rebuild(
     if faults := [fault for state in await topics.check(settings) for fault in state.faults]:
         raise BrokerError("; ".join(faults))
     async with opened(settings) as home:
-        if not options.another_log:
-            await _check_logs(settings, home)
         database = await generations.choose(settings, home, options.database)
         async with (
             opened(settings, database=database) as spare,
@@ -272,24 +297,6 @@ async def abort(settings: Settings) -> int | None:
                 )
             await generation.drop()
     return database
-
-
-async def _check_logs(settings: Settings, home: Store) -> None:
-    """Refuse to put feeds made of one log in the place of those of another, unless told to."""
-    log_ids = await topics.log_ids(settings)
-    found = [await fences(home, shard) for shard in range(await shards_of(home))]
-    others = {
-        topic
-        for sources in found
-        for source, (_, log_id, _) in sources.items()
-        if log_ids.get(topic := source.rpartition(":")[0], log_id) != log_id
-    }
-    if others:
-        raise StoreError(
-            f"the feeds were filled from another log of {', '.join(sorted(others))}: where "
-            "`likewave config` names the right Kafka, and those records are lost for good, "
-            "`likewave rebuild --another-log` makes feeds of what is left"
-        )
 
 
 async def _check_memory(home: Store) -> None:

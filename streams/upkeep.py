@@ -28,7 +28,9 @@ def rebuild_(  # noqa: PLR0913 - each is an option
     force: Annotated[bool, typer.Option("--force", help="However little memory is left.")] = False,
     another_log: Annotated[
         bool,
-        typer.Option("--another-log", help="Without what was in topics that were deleted since."),
+        typer.Option(
+            "--another-log", help="Without what Kafka lost: of topics made anew, or cut short."
+        ),
     ] = False,
     give_up: Annotated[
         bool, typer.Option("--abort", help="Drop what an unfinished rebuild has filled.")

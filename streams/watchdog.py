@@ -7,12 +7,16 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
+from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from models.counting import counted
 from models.errors import StuckError
+from models.events import TOPICS
 from streams import reader, worker_metrics
 from streams.agents import SESSION_S
+from streams.kafka import connected
+from streams.metadata import describe
 from streams.store import check_policy
 from streams.transport import LONGEST_BATCH
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import faust
+    from aiokafka.client import AIOKafkaClient
     from faust.types.tuples import TP
 
     from streams.agents import Carrier
@@ -34,7 +39,7 @@ log = structlog.get_logger()
 
 
 class Watchdog:
-    """Looks once a second at the fences, the log's ends and the jobs of all shards.
+    """Looks once a second at the topics, the fences, the log's ends and the jobs of all shards.
 
     `lack` is what the worker waits for before it is ready, "" when it is.
     """
@@ -45,25 +50,42 @@ class Watchdog:
         self._store = store
         self.lack = "the worker is starting"
         self._moved: dict[TP, tuple[int, float]] = {}  # fence, and when it was last seen to move
+        self._checked = 0.0  # when fences were last looked at
 
     async def run(self) -> None:
-        """Watch until something is wrong; raises RewindError or StuckError then."""
+        """Watch until something is wrong; raises RewindError, BrokerError or StuckError then."""
+        async with connected(self._carrier.settings) as client:
+            await self._run(client)
+
+    async def _run(self, client: AIOKafkaClient) -> None:
         reported, before, tally = time.monotonic(), 0, self._carrier.tally
         while True:
-            began = time.monotonic()
             await asyncio.sleep(PERIOD_S)
-            if time.monotonic() - began > LATE_S:
-                self._moved.clear()  # this process was frozen, not its partitions
+            try:
+                await self._check_logs(client)
+            except (KafkaError, OSError) as error:
+                self._miss("Kafka is away", error)
+                continue
             try:
                 await self._look()
             except (RedisError, OSError) as error:
-                log.warning("store away", error=str(error))
-                self.lack = "the store is away"
+                self._miss("the store is away", error)
             now = time.monotonic()
             if now - reported >= REPORT_S and tally.events > before:
                 rate = (tally.events - before) / (now - reported)
                 log.info("progress", events=tally.events, rate=round(rate), rejects=tally.rejects)
                 reported, before = now, tally.events
+
+    async def _check_logs(self, client: AIOKafkaClient) -> None:
+        settings = self._carrier.settings
+        names = {settings.topic(topic): topic for topic in TOPICS}
+        found = await describe(client, names)
+        self._carrier.fences.check_logs({names[name]: one.log for name, one in found.items()})
+
+    def _miss(self, lack: str, error: Exception) -> None:
+        if self.lack != lack:
+            log.warning(lack, error=repr(error))
+        self.lack = lack
 
     async def _look(self) -> None:
         carrier = self._carrier
@@ -97,6 +119,9 @@ class Watchdog:
 
     def _check_motion(self, fences: dict[TP, int], ends: dict[TP, int]) -> None:
         now = time.monotonic()
+        if now - self._checked > LATE_S:
+            self._moved.clear()  # the process was frozen, or who was asked, not the partitions
+        self._checked = now
         for tp, fence in fences.items():
             last, since = self._moved.get(tp, (-1, now))
             if fence != last or fence >= ends.get(tp, 0):

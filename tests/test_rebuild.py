@@ -256,16 +256,35 @@ async def test_a_topic_made_anew_takes_a_persons_word(settings: Settings, tmp_pa
         await team.caught_up()
         await delete(settings, settings.topic("likes"))
         await topics.ensure(settings)
-        with pytest.raises(StoreError, match=r"another log of likes: .*--another-log"):
+        with pytest.raises(StoreError, match=r"no more of likes, .*--another-log"):
             await rebuild.rebuild(settings, Options())
         assert await feeds.zcard("feed:{0}:ann") == 1
 
         await rebuilt(settings, tmp_path, "--another-log")
         assert await feeds.zcard("feed:{0}:ann") == 0
-    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
         await publish(settings, [Like(user="bob", item="film", at=NOON + 1)])
         await team.caught_up()
         assert await feeds.zrange("feed:{0}:ann", 0, -1) == ["film"]
+    assert any("was deleted and made anew while the worker read it" in one for one in team.said)
+
+
+async def test_a_log_that_was_cut_short_takes_a_persons_word(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The same where Kafka lost the newest records of a topic that is otherwise the old one."""
+    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+        await publish(settings, QUIET)
+        await team.caught_up()
+        await team.close()
+        for source, fence in (await reader.fences(feeds, 0)).items():
+            if source.startswith("likes"):
+                await feeds.hset("fence:{0}", source, f"99 {fence[1]} {fence[2]}")
+        with pytest.raises(StoreError, match=r"no more of likes, .*--another-log"):
+            await rebuild.rebuild(settings, Options())
+        await rebuilt(settings, tmp_path, "--another-log")
+        team.hire()
+        await publish(settings, [Like(user="bob", item="film", at=NOON + 1)])
+        await team.assert_equal()
 
 
 async def test_what_is_not_as_the_log_asks_is_not_swapped(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.partitioner import murmur2
 
 from models import events
 from models.errors import BrokerError, LikewaveError, RewindError, StoreError
@@ -98,6 +99,62 @@ async def test_it_refuses_a_log_that_was_made_anew(settings: Settings, tmp_path:
     said = await refusal(work(settings))
 
     assert "another log" in str(said)
+
+
+async def test_it_notices_a_topic_that_is_made_anew_while_it_runs(settings: Settings) -> None:
+    """It would read that from where the old one was: it ends instead, and says so."""
+    await publish(settings, LIKE)
+    working = asyncio.create_task(work(settings))
+    async with store.opened(settings) as there:
+        while not await there.exists("acts:{0}:like:bob"):
+            await asyncio.sleep(0.1)
+    name = settings.topic("likes")
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    await admin.delete_topics([name])
+    await admin.close()
+    while (await topics.check(settings))[0].exists:  # likes come first
+        await asyncio.sleep(0.05)
+    await topics.ensure(settings)
+    said = await refusal(working)
+
+    assert f"topic {name} was deleted and made anew while the worker read it" in str(said)
+
+
+async def test_a_partition_that_takes_long_holds_up_no_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of its batches wait: others of the same topic come the same way."""
+    apply, begun, free = feeds.Shards.apply, asyncio.Event(), asyncio.Event()
+    slow, quick = (next(u for u in "abcdef" if murmur2(u.encode()) % 2 == n) for n in range(2))
+
+    async def held_up(self: feeds.Shards, rows: Any, span: feeds.Span, at: int) -> int:
+        if slow in rows.who:
+            begun.set()
+            await free.wait()
+        return await apply(self, rows, span, at)
+
+    monkeypatch.setattr(feeds.Shards, "apply", held_up)
+    await topics.ensure(settings)
+    working = asyncio.create_task(work(settings))
+    async with store.opened(settings) as there, Producer(settings) as producer:
+        for number in range(12):
+            one = events.Like(user=slow, item=f"i{number}", at=LIKE.at)
+            await producer.publish([one])
+            await producer.flush()
+            await asyncio.wait_for(begun.wait(), 20)
+            await asyncio.sleep(0.1)  # a batch of its own
+        await producer.publish([events.Like(user=quick, item="song", at=LIKE.at)])
+        async with asyncio.timeout(20):
+            while not await there.exists(f"acts:{{0}}:like:{quick}"):
+                await asyncio.sleep(0.1)
+        assert not await there.exists(f"acts:{{0}}:like:{slow}")
+        free.set()
+        async with asyncio.timeout(20):
+            while await there.zcard(f"acts:{{0}}:like:{slow}") < 12:
+                await asyncio.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(working, 10)
 
 
 async def test_it_refuses_a_log_that_ends_before_the_fence(settings: Settings) -> None:
