@@ -16,7 +16,7 @@ from benchmarks.skew import SkewedBroker, SkewedStore
 from streams import topics
 from streams.keys import make_local
 from streams.server import HOST
-from streams.settings import load
+from streams.settings import resolve
 from streams.supervisor import keep
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def plant(folder: Path, libs: Path) -> AsyncIterator[tuple[Plant, SkewedBr
             stack.callback(_do, "umount", str(disk))
         broker = stack.enter_context(SkewedBroker(folder / "broker", libs))
         store = stack.enter_context(SkewedStore(disk / "store"))
-        settings = load(
+        settings = resolve(
             kafka=broker.address,
             redis=store.url,
             partitions=PARTITIONS,

@@ -14,9 +14,9 @@ from streams.interrupts import Interrupts
 from streams.known import check_known
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
-from streams.settings import Settings, load
+from streams.settings import Settings, load, resolve, stranded
 from streams.snapshots import Snapshots
-from streams.terminal import Json, Stages, ticker, write_json, write_json_line
+from streams.terminal import Json, Stages, say, ticker, write_json, write_json_line
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
 
@@ -156,12 +156,14 @@ async def _audit_on(users: int, every: float, *, json: bool) -> bool:
 @app.command(epilog="Example: likewave config --json")
 def config(*, json: Json = False) -> None:
     """Show the effective settings, and where each comes from; passwords are masked."""
-    settings = load()
+    settings = resolve()
     listed = effective(settings)
     if json:
         write_json(_config_document(settings, listed))
-    else:
-        Console().print(tables.config(listed))
+        return
+    Console().print(tables.config(listed))
+    if complaint := stranded(settings):
+        say(complaint)
 
 
 def _config_document(settings: Settings, listed: list[Setting]) -> dict[str, object]:

@@ -35,6 +35,10 @@ COMMANDS = [
 AT = 1_790_000_000_000
 NO_KAFKA = {"kafka": "127.0.0.1:9"}
 NO_REDIS = {"redis": "redis://127.0.0.1:9/0"}
+STRANDED = (
+    "the stack of this folder (.likewave/) is not running: start it with `likewave up`, "
+    "or set LIKEWAVE_KAFKA and LIKEWAVE_REDIS"
+)
 
 
 def published(settings: Settings) -> int:
@@ -126,6 +130,49 @@ class TestFailure:
         assert complaint(run(*arguments, folder=tmp_path, settings=lost)) == (
             "no Kafka at 127.0.0.1:9: start it with `likewave up`, or set LIKEWAVE_KAFKA"
         )
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "simulate",
+            "feed ann",
+            "lag",
+            "token ann",
+            "api",
+            "monitor",
+            "topics",
+            "dlq ls",
+            "erase ann --yes",
+        ],
+    )
+    def test_a_folder_whose_stack_is_down(self, command: str, tmp_path: Path) -> None:
+        """The line says so: what listens on the default ports is somebody else's."""
+        (tmp_path / ".likewave").mkdir()
+
+        assert complaint(run(*command.split(), folder=tmp_path)) == STRANDED
+
+    def test_a_folder_whose_stack_is_down_and_servers_by_name(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Commands go to the servers that the environment names, where it names both."""
+        (tmp_path / ".likewave").mkdir()
+        one = settings.model_copy(update={"redis": None})
+
+        assert run("topics", folder=tmp_path, settings=settings).returncode == 0
+        said = complaint(run("topics", folder=tmp_path, settings=one))
+        assert said.endswith("or set LIKEWAVE_REDIS")
+
+    def test_what_asks_no_server_goes_on_where_the_stack_is_down(self, tmp_path: Path) -> None:
+        """The doctor names it among what else is wrong; settings and contract are what they are."""
+        (tmp_path / ".likewave").mkdir()
+
+        examined = json.loads(run("doctor", "--json", folder=tmp_path).stdout)["findings"]
+        checked = {one["check"]: one["state"] for one in examined}
+
+        assert checked["local stack"] == "fail"
+        assert checked.keys() == {"local stack", "settings", "API", "Java", "disk"}
+        assert run("config", folder=tmp_path).returncode == 0
+        assert run("contract", ".", folder=tmp_path).returncode == 0
 
     @pytest.mark.parametrize("command", [["feed", "ann"], ["lag"], ["audit"]], ids=" ".join)
     def test_no_store(self, command: list[str], tmp_path: Path, settings: Settings) -> None:

@@ -17,7 +17,7 @@ import redis
 
 from models.errors import StackError
 from streams.child import Child
-from streams.settings import load
+from streams.settings import load, resolve
 from streams.stack import StackOptions, local_stack
 from streams.supervisor import keep, supervised, together
 
@@ -122,7 +122,7 @@ async def test_a_stack_publishes_what_it_was_started_with(named_broker: str) -> 
         assert load() == settings
         assert load().shards == 4
         assert STACK_FILE.stat().st_mode & 0o077 == 0
-    assert load().shards == 1
+    assert resolve().shards == 1
 
 
 async def test_a_store_that_is_killed_comes_back(named_broker: str) -> None:
