@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console, RenderableType
 
 from streams import audit as auditor
@@ -153,9 +154,24 @@ async def _audit_on(users: int, every: float, *, json: bool) -> bool:
     return differed
 
 
-@app.command(epilog="Example: likewave config --json")
-def config(*, json: Json = False) -> None:
-    """Show the effective settings, and where each comes from; passwords are masked."""
+@app.command(epilog='Example: redis-cli -u "$(likewave config redis)" PING')
+def config(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Print the value of this one alone.")
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show the effective settings, and where each comes from; passwords are masked.
+
+    With NAME the value stands alone, as other programs take it, with the password
+    or the secret that is in it.
+    """
+    if name is not None:
+        if json:
+            raise typer.BadParameter("NAME is about one setting, --json about all")
+        typer.echo(_value(name))
+        return
     settings = resolve()
     listed = effective(settings)
     if json:
@@ -164,6 +180,17 @@ def config(*, json: Json = False) -> None:
     Console().print(tables.config(listed))
     if complaint := stranded(settings):
         say(complaint)
+
+
+def _value(name: str) -> str:
+    settings = load()
+    listed = {one.name: one.value for one in effective(settings)}
+    if name not in listed:
+        raise typer.BadParameter(f"{name} is no setting: `likewave config` lists them")
+    value = getattr(settings, name, listed[name])  # as it is, where it is shown masked
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
 
 
 def _config_document(settings: Settings, listed: list[Setting]) -> dict[str, object]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RECORD_BYTES = 1  # of a fetch from one partition: the broker gives one batch, however large
 RECORD_MS = 2_000  # for records to come; a stretch that was compacted away has none
 CREATE = "likewave topics"
-FLUSH = 'redis-cli -u "$LIKEWAVE_REDIS" FLUSHDB'
+FLUSH = 'redis-cli -u "$(likewave config redis)" FLUSHDB'
 WAIT_MS = 10  # of the broker, for records that are not there yet
 
 Fences = dict[str, tuple[int, str, int]]  # of one shard, as `reader.fences` gives them

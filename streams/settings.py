@@ -23,7 +23,12 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings import SettingsError as Unreadable
 from redis.asyncio.connection import parse_url
 
@@ -256,6 +261,14 @@ def stranded(settings: Settings) -> str:
         f"the stack of this folder ({DATA_DIR}/) is not running: start it with `likewave up`, "
         f"or set {named}"
     )
+
+
+def how_to_reach(name: str) -> str:
+    """Say what to do where no server is at the place of a setting, `kafka` or `redis`."""
+    variable = PREFIX + name.upper()
+    if name in EnvSettingsSource(Settings)():
+        return f"start it, or mend {variable} (without it `likewave up` starts one of its own)"
+    return f"start it with `likewave up`, or set {variable}"
 
 
 def resolve(**overrides: Any) -> Settings:
