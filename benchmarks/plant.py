@@ -44,7 +44,7 @@ class Plant:
         self._kept: dict[Child, asyncio.Task[None]] = {}
 
     def run(self, child: Child) -> None:
-        """Start a child, which is started again whenever it ends with an error."""
+        """Start a child, which is started again whenever it ends."""
         child.start()
         self._kept[child] = asyncio.create_task(keep(child, self.said.append))
 
