@@ -12,7 +12,7 @@ from streams import audit as auditor
 from streams import clock, display, logs, reader, store, tables, wording
 from streams.continuous import Audited, ContinuousAudit, render
 from streams.interrupts import Interrupts
-from streams.known import check_known
+from streams.known import check_id, check_known
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
 from streams.settings import Settings, load, resolve, stranded
@@ -34,14 +34,20 @@ def feed(
     watch: Watch = False,
     json: Json = False,
 ) -> None:
-    """Show the top of a user's feed, best first, with the acts that put each item there."""
+    """Show the top of a user's feed, best first, with the acts that put each item there.
+
+    With --watch it waits for who is unknown so far.
+    """
     asyncio.run(_feed(user, limit, watch=watch, json=json))
 
 
 async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
     settings = load()
     async with store.reading(settings) as feeds:
-        await check_known(feeds, settings, user)
+        if watch:
+            check_id("USER", user)
+        else:
+            await check_known(feeds, settings, user)
 
         async def read() -> list[Entry]:
             return await reader.page(

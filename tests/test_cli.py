@@ -349,6 +349,20 @@ class TestFeed:
 
         assert (process.returncode, errors) == (130, "")
 
+    def test_watching_waits_for_who_is_unknown(self, tmp_path: Path, settings: Settings) -> None:
+        """Their feed is empty until somebody acts; an id that is none is a mistake all the same."""
+        apply(settings, [])
+        with start("feed", "ann", "--watch", folder=tmp_path, settings=settings) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("The feed is empty")
+            apply(settings, list(self.HISTORY))
+            assert process.stdout.readline().startswith("rank")
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+        wrong = run("feed", "a b", "--watch", folder=tmp_path, settings=settings)
+        assert complaint(wrong).startswith("USER is 'a b'")
+
 
 class TestTopics:
     """What `likewave topics` does."""
