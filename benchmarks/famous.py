@@ -22,7 +22,7 @@ from models.policy import HOUR, Policy
 from streams import store as stores
 from streams.page_policies import LivePolicies
 from streams.pager import Pager
-from streams.settings import load
+from streams.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -73,7 +73,7 @@ async def _bench(lab: Lab) -> AsyncIterator[Bench]:
     """Start a store, and let warm fans come before the early likes, the others after them."""
     policy, fans = Policy(), lab.sizes.fans
     with lab.empty("famous") as server:
-        settings = load(redis=server.url)
+        settings = resolve(redis=server.url)
         async with lab.writer(server) as shards, stores.opened(settings) as client:
             await put_in(shards, _follows(0, WARM), policy, "warm")
             await put_in(shards, _filling(), policy, "filling")

@@ -19,7 +19,7 @@ from streams.feeds import Shards, Span
 from streams.local import LIBS, Broker, Store
 from streams.producer import Producer
 from streams.reader import wake
-from streams.settings import load
+from streams.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -142,7 +142,7 @@ class Lab:
         """Put lists of events, each of one topic, into a store; give its folder, for `copy`."""
         folder = self.folder / name
         with Store(folder, options=STEADY) as store:
-            settings = load(redis=store.url)
+            settings = resolve(redis=store.url)
             async with stores.opened(settings) as client:
                 await stores.prepare(client, settings)
                 shards = Shards(client, settings)
@@ -165,14 +165,14 @@ class Lab:
     @asynccontextmanager
     async def writer(self, store: Store) -> AsyncIterator[Shards]:
         """Open the shards of a store as a worker does."""
-        settings = load(redis=store.url)
+        settings = resolve(redis=store.url)
         async with stores.opened(settings) as client:
             await stores.prepare(client, settings)
             yield Shards(client, settings)
 
     async def topics(self, prefix: str) -> Settings:
         """Make topics of their own; the store of these settings is still to be named."""
-        settings = load(kafka=self.broker.address, topic_prefix=f"{prefix}.", group=prefix)
+        settings = resolve(kafka=self.broker.address, topic_prefix=f"{prefix}.", group=prefix)
         await topics.ensure(settings)
         return settings
 

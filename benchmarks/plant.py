@@ -16,7 +16,7 @@ from benchmarks.skew import SkewedBroker, SkewedStore
 from streams import topics
 from streams.keys import make_local
 from streams.server import HOST
-from streams.settings import load
+from streams.settings import resolve
 from streams.supervisor import keep
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Plant:
         self._kept: dict[Child, asyncio.Task[None]] = {}
 
     def run(self, child: Child) -> None:
-        """Start a child, which is started again whenever it ends with an error."""
+        """Start a child, which is started again whenever it ends."""
         child.start()
         self._kept[child] = asyncio.create_task(keep(child, self.said.append))
 
@@ -102,7 +102,7 @@ async def plant(folder: Path, libs: Path) -> AsyncIterator[tuple[Plant, SkewedBr
             stack.callback(_do, "umount", str(disk))
         broker = stack.enter_context(SkewedBroker(folder / "broker", libs))
         store = stack.enter_context(SkewedStore(disk / "store"))
-        settings = load(
+        settings = resolve(
             kafka=broker.address,
             redis=store.url,
             partitions=PARTITIONS,

@@ -9,7 +9,7 @@ from itertools import islice
 
 from benchmarks import workload
 from streams.producer import Producer
-from streams.settings import load
+from streams.settings import resolve
 
 PERIOD_S = 0.005
 
@@ -19,7 +19,7 @@ async def main(rate: float, users: int, before: int) -> None:
     at = workload.START + workload.STEP_MS * before
     likes = workload.likes(workload.circle(users).users, seed=2, at=at)
     published, began = 0, time.perf_counter()
-    async with Producer(load()) as producer:
+    async with Producer(resolve()) as producer:
         while True:
             due = int(rate * (time.perf_counter() - began)) - published
             await producer.publish(islice(likes, due))

@@ -19,7 +19,7 @@ from models.policy import DAY, Policy
 from streams import store as stores
 from streams.page_policies import LivePolicies
 from streams.pager import Pager
-from streams.settings import load
+from streams.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ async def run(lab: Lab) -> Report:
     """Measure first pages, for those with many friends and those with few."""
     policy = Policy()
     with lab.empty("returning") as server:
-        settings = load(redis=server.url)
+        settings = resolve(redis=server.url)
         async with lab.writer(server) as shards, stores.opened(settings) as client:
             await put_in(shards, _shares(), policy, "shares")
             await put_in(shards, _likes(), policy, "likes")

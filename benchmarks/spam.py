@@ -20,7 +20,7 @@ from models.policy import HOUR, SECOND
 from models.present import strength
 from streams import reader, sandbox
 from streams.audience import Showing
-from streams.settings import load
+from streams.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ POSTS = 10  # of either, an hour
 
 async def run(lab: Lab) -> Report:
     """Let people live among spam."""
-    async with sandbox.opened(load()) as box:
+    async with sandbox.opened(resolve()) as box:
         await box.carry(spam.burst(SHOP, LIKES, at=BEGIN, within_ms=10 * SECOND))
         kept = await box.store.zcard(f"acts:{{0}}:like:{SHOP}")
         await box.carry(_rings(BEGIN))
@@ -50,7 +50,9 @@ async def run(lab: Lab) -> Report:
     return Report(
         findings=_findings(diary, lab.sizes.hours),
         figures=[
-            at_most("acts in effect, of 100,000 likes in 10 s", kept, load().policy.acts_kept, ""),
+            at_most(
+                "acts in effect, of 100,000 likes in 10 s", kept, resolve().policy.acts_kept, ""
+            ),
             at_most("items of a page on the shop's account", most, PagePolicy().per_actor, ""),
             at_most("young crowd in trending, of the hundred", crowd / hundred, 1, "x"),
         ],

@@ -17,7 +17,7 @@ from models.candidate import Source
 from models.page_policy import PagePolicy
 from streams import sandbox
 from streams.audience import Showing
-from streams.settings import load
+from streams.settings import resolve
 
 if TYPE_CHECKING:
     from benchmarks.lab import Lab
@@ -53,7 +53,7 @@ async def run(lab: Lab) -> Report:
     """Let the same people live with each."""
     spreads: dict[str, Spread] = {}
     for name, showing in SHOWINGS.items():
-        async with sandbox.opened(load()) as box:
+        async with sandbox.opened(resolve()) as box:
             spreads[name] = (await lived(box, lab.sizes, showing)).spread()
     return Report(
         findings=[

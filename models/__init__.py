@@ -4,6 +4,7 @@ In import order; a module imports only what stands above it:
 
     errors       what can go wrong, as one tree
     counting     a number and what it counts, in words
+    moments      a moment in words
     finding      what a check of a deployment found, and the command that mends it
     policy       the numbers a product owner may turn
     events       what is published: kinds, fields, topics; the one source of the contract

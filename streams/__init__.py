@@ -85,7 +85,7 @@ The local stack:
     child         a program of the local stack as a child process, with its words in a log file
     server        a server of the local stack: a child that is started once it answers
     local         the servers of the local stack: Apache Kafka from its jars, Valkey
-    supervisor    children that end with an error are started again, each time a little later
+    supervisor    children that end are started again, each time a little later
     stack         the local stack of a folder, started together and kept running
     sandbox       a private store to evaluate and simulate in, filled as a worker fills one
     evaluation    prequential evaluation: every target is asked for before the shards know of it

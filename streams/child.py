@@ -11,6 +11,8 @@ import subprocess
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+import msgspec
+
 from models.errors import StackError
 
 if TYPE_CHECKING:
@@ -19,7 +21,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 STOP_SECONDS = 20.0
+FAULTS = ("error", "critical")
 WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+class Logged(msgspec.Struct):
+    """What a line of our own logs says."""
+
+    event: str
+    level: str
+    error: str = ""
 
 
 class Child(ABC):
@@ -71,15 +82,15 @@ class Child(ABC):
             self._process.wait()
 
     def last_words(self) -> str:
-        """Give the last line of the log since the start, and where there is more."""
+        """Give the last fault in the log since the start, and where there is more."""
         try:
             with self.log.open("rb") as log:
                 log.seek(self._log_start)
                 lines = log.read().decode("utf-8", errors="replace").split("\n")
         except FileNotFoundError:
             return f"{self.log} was taken away"
-        spoken = (line.strip() for line in reversed(lines) if line.strip())
-        return f"{next(spoken, 'it said nothing')} (more in {self.log})"
+        words = next(filter(None, map(_complaint, reversed(lines))), "it did not say why")
+        return f"{words} (more in {self.log})"
 
     def __enter__(self) -> Self:
         """Start the program."""
@@ -94,6 +105,25 @@ class Child(ABC):
     ) -> None:
         """Stop the program."""
         self.stop()
+
+
+def _complaint(line: str) -> str:
+    """Take out of a line what it complains of; nothing where it only says how work goes on.
+
+    >>> _complaint('{"event": "no Kafka", "level": "error", "next": "exit code 1"}')
+    'no Kafka'
+    >>> _complaint('{"event": "progress", "level": "info", "rate": 39}')
+    ''
+    >>> _complaint("Segmentation fault")
+    'Segmentation fault'
+    """
+    try:
+        told = msgspec.json.decode(line, type=Logged)
+    except msgspec.DecodeError:
+        return line.strip()
+    if told.level not in FAULTS:
+        return ""
+    return f"{told.event}: {told.error}" if told.error else told.event
 
 
 def _spawn(command: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from models.errors import LikewaveError
 from models.finding import Finding, State, failed, ok
 from streams import broker_checks, host_checks, log_checks, store_checks, topics
-from streams.settings import load, read
+from streams.settings import read, resolve, stranded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -47,7 +47,7 @@ def _settings() -> tuple[Settings, bool]:
     """Give the settings, and whether to mend by them: not where their policy file is bad."""
     given = read()
     try:
-        return load(), True
+        return resolve(), True
     except LikewaveError:  # of which the policy file's own check tells
         return given, False
 
@@ -59,13 +59,20 @@ async def examine(settings: Settings, shift_ms: int = 0) -> list[Finding]:
     """
     found = [ok("settings", "valid")]
     found += await asyncio.to_thread(lambda: list(host_checks.examine(settings)))
+    found += await _servers(settings, shift_ms)
+    return sorted(found, key=lambda one: ORDER.index(one.state))
+
+
+async def _servers(settings: Settings, shift_ms: int) -> list[Finding]:
+    if complaint := stranded(settings):
+        return [failed("local stack", complaint)]
     parts = await asyncio.gather(
         broker_checks.examine(settings, shift_ms), store_checks.examine(settings, shift_ms)
     )
-    found += [one for part in parts for one in part]
+    found = [one for part in parts for one in part]
     if all(part[0].state is State.OK for part in parts):  # both are in reach
         found += await log_checks.examine(settings)
-    return sorted(found, key=lambda one: ORDER.index(one.state))
+    return found
 
 
 async def _done(mend: Mend, settings: Settings) -> list[str]:

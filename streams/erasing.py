@@ -8,13 +8,13 @@ import typer
 from rich.console import Console, Group, RenderableType
 
 from models.errors import SettingsError
+from models.moments import moment
 from streams import erasure
 from streams.erasure import Receipt
 from streams.known import check_id
 from streams.settings import load
 from streams.tables import plain
 from streams.terminal import Json, Stages, is_terminal, ticker, write_json
-from streams.wording import moment
 
 app = typer.Typer()
 

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console, RenderableType
 
 from streams import audit as auditor
 from streams import clock, display, logs, reader, store, tables, wording
 from streams.continuous import Audited, ContinuousAudit, render
 from streams.interrupts import Interrupts
-from streams.known import check_known
+from streams.known import check_id, check_known
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
-from streams.settings import Settings, load
+from streams.settings import Settings, load, resolve, stranded
 from streams.snapshots import Snapshots
-from streams.terminal import Json, Stages, ticker, write_json, write_json_line
+from streams.terminal import Json, Stages, say, ticker, write_json, write_json_line
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
 
@@ -33,14 +34,20 @@ def feed(
     watch: Watch = False,
     json: Json = False,
 ) -> None:
-    """Show the top of a user's feed, best first, with the acts that put each item there."""
+    """Show the top of a user's feed, best first, with the acts that put each item there.
+
+    With --watch it waits for who is unknown so far.
+    """
     asyncio.run(_feed(user, limit, watch=watch, json=json))
 
 
 async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
     settings = load()
     async with store.reading(settings) as feeds:
-        await check_known(feeds, settings, user)
+        if watch:
+            check_id("USER", user)
+        else:
+            await check_known(feeds, settings, user)
 
         async def read() -> list[Entry]:
             return await reader.page(
@@ -153,15 +160,43 @@ async def _audit_on(users: int, every: float, *, json: bool) -> bool:
     return differed
 
 
-@app.command(epilog="Example: likewave config --json")
-def config(*, json: Json = False) -> None:
-    """Show the effective settings, and where each comes from; passwords are masked."""
-    settings = load()
+@app.command(epilog='Example: redis-cli -u "$(likewave config redis)" PING')
+def config(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Print the value of this one alone.")
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show the effective settings, and where each comes from; passwords are masked.
+
+    With NAME the value stands alone, as other programs take it, with the password
+    or the secret that is in it.
+    """
+    if name is not None:
+        if json:
+            raise typer.BadParameter("NAME is about one setting, --json about all")
+        typer.echo(_value(name))
+        return
+    settings = resolve()
     listed = effective(settings)
     if json:
         write_json(_config_document(settings, listed))
-    else:
-        Console().print(tables.config(listed))
+        return
+    Console().print(tables.config(listed))
+    if complaint := stranded(settings):
+        say(complaint)
+
+
+def _value(name: str) -> str:
+    settings = load()
+    listed = {one.name: one.value for one in effective(settings)}
+    if name not in listed:
+        raise typer.BadParameter(f"{name} is no setting: `likewave config` lists them")
+    value = getattr(settings, name, listed[name])  # as it is, where it is shown masked
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
 
 
 def _config_document(settings: Settings, listed: list[Setting]) -> dict[str, object]:

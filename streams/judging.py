@@ -16,7 +16,7 @@ from streams import evaluation as evaluator
 from streams.datasets import Dataset, Edges, read_dataset
 from streams.page_policies import LivePolicies
 from streams.replay import parse_meanings
-from streams.settings import Settings, load
+from streams.settings import Settings, resolve
 from streams.terminal import Json, Meanings, Stages, ticker, write_json
 
 EARLIEST_S = 100_000_000  # a split below is no date of any data set, but a mistyped share
@@ -59,7 +59,7 @@ def evaluate(  # noqa: PLR0913 - a person chooses each of them
     real shard functions, in a private store, under the page policy of
     control; the running stack is left alone.
     """
-    settings = _at_pace(load(), half_life)
+    settings = _at_pace(resolve(), half_life)
     options = evaluator.EvaluationOptions(
         page_policy=LivePolicies(settings).current().control,
         split=_split(split),

@@ -23,6 +23,7 @@ from aiokafka.errors import (
 
 from models.errors import BrokerError
 from streams import tls
+from streams.settings import how_to_reach
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -146,8 +147,6 @@ def explained(settings: Settings) -> Iterator[None]:
                 f"Kafka at {settings.kafka} does not answer: see whether it is frozen (stat T) or "
                 "overloaded, and start it again"
             ) from error
-        raise BrokerError(
-            f"no Kafka at {settings.kafka}: start it with `likewave up`, or set LIKEWAVE_KAFKA"
-        ) from error
+        raise BrokerError(f"no Kafka at {settings.kafka}: {how_to_reach('kafka')}") from error
     except KafkaError as error:
         raise BrokerError(f"Kafka at {settings.kafka} answers: {error}") from error

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from models.decoding import accepted_from
 from models.letters import REDRIVEN, summary
+from models.moments import moment
 from streams import wording
 from streams.inert import document, inert
 from streams.tables import plain
@@ -93,7 +95,10 @@ def lines(letter: Letter) -> Iterator[str]:
     """Show a letter: its headers as they are, then key and value."""
     yield f"letter     {letter.place} ({letter.state})"
     for name, text in letter.headers.items():
-        yield f"{inert(name):<10} {inert(text)}"
+        told = f" ({moment(letter.at)} UTC)" if name == "time" else ""
+        yield f"{inert(name):<10} {inert(text)}{told}"
+    if begins := accepted_from(letter.value or b""):
+        yield f"accepted   from {moment(begins)} UTC on"
     yield f"key        {inert(letter.key)}"
     size = 0 if letter.value is None else len(letter.value)
     yield f"value      {size:,} bytes{'' if letter.value is not None else ': there is none'}"

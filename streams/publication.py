@@ -18,7 +18,7 @@ from streams.producer import Counts
 from streams.progress import Progress
 from streams.replay import Replayed, ReplayOptions, parse_meanings, parse_speed
 from streams.replay import replay as publish_replay
-from streams.settings import Settings, load
+from streams.settings import Settings, load, read
 from streams.simulate import Simulated, SimulateOptions
 from streams.simulate import simulate as publish_simulation
 from streams.terminal import Json, Meanings, publication_line, ticker, write_json
@@ -131,7 +131,7 @@ def contract(
     ] = Path("docs"),
 ) -> None:
     """Write what an event is, for producers: JSON Schema, and AsyncAPI with the topics."""
-    for path in documents.write(folder, load().topic_prefix):
+    for path in documents.write(folder, read().topic_prefix):
         typer.echo(path)
 
 

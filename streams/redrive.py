@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +18,7 @@ from models import events
 from models.decoding import accepted_from, admit
 from models.errors import EventError
 from models.letters import REDRIVEN, State, left
+from models.moments import moment
 from streams.clock import now_ms
 from streams.kafka import READ_MS, options, reach
 from streams.letters import pieces
@@ -90,9 +90,11 @@ def _early(letters: Sequence[Letter], *, now: int) -> dict[Letter, str]:
     """Say which letters a worker would find in the future still, and until when."""
     moments = {letter: accepted_from(letter.value or b"") for letter in letters}
     early = {letter: at for letter, at in moments.items() if at > now}
-    last = datetime.fromtimestamp(max(early.values(), default=0) / 1_000, UTC)
-    why = f"lies in the future still: accepted from {last:%Y-%m-%d %H:%M:%S} UTC on"
-    return dict.fromkeys(early, why)
+    if not early:
+        return {}
+    first, last = (f"{moment(bound(early.values()))} UTC" for bound in (min, max))
+    why = f"lies in the future still: accepted from {first} on"
+    return dict.fromkeys(early, why if first == last else f"{why}, the last of them from {last} on")
 
 
 async def _outdated(letters: Sequence[Letter], settings: Settings) -> dict[Letter, str]:

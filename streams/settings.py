@@ -1,7 +1,8 @@
 """Where things are: servers, sizes and names of one deployment, and where each value comes from.
 
 Environment variables (`LIKEWAVE_KAFKA`, …) come first, then what a running local stack says of
-itself in `.likewave/stack.json`, then the defaults below.
+itself in `.likewave/stack.json`, then the defaults below. A folder whose stack does not run has no
+default servers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings import SettingsError as Unreadable
 from redis.asyncio.connection import parse_url
 
@@ -232,7 +238,41 @@ def tell_stack(settings: Settings) -> None:
 
 
 def load(**overrides: Any) -> Settings:
-    """Build the settings of this process; raise SettingsError naming the variable to mend."""
+    """Build the settings of this process, and see that they lead to servers meant for it.
+
+    Raises SettingsError as `resolve`, and where the stack of this folder does not run.
+    """
+    settings = resolve(**overrides)
+    if complaint := stranded(settings):
+        raise SettingsError(complaint)
+    return settings
+
+
+def stranded(settings: Settings) -> str:
+    """Complain where a server is the default's, though the folder has a stack of its own.
+
+    What listens on the default ports is somebody else's then.
+    """
+    missing = [name for name in ("kafka", "redis") if name not in settings.model_fields_set]
+    if not missing or running_stack() or not DATA_DIR.is_dir():
+        return ""
+    named = " and ".join(PREFIX + name.upper() for name in missing)
+    return (
+        f"the stack of this folder ({DATA_DIR}/) is not running: start it with `likewave up`, "
+        f"or set {named}"
+    )
+
+
+def how_to_reach(name: str) -> str:
+    """Say what to do where no server is at the place of a setting, `kafka` or `redis`."""
+    variable = PREFIX + name.upper()
+    if name in EnvSettingsSource(Settings)():
+        return f"start it, or mend {variable} (without it `likewave up` starts one of its own)"
+    return f"start it with `likewave up`, or set {variable}"
+
+
+def resolve(**overrides: Any) -> Settings:
+    """Build the settings for who asks no server; raise SettingsError naming what to mend."""
     settings = read(**overrides)
     path = settings.policy_file
     if path is None or str(path.absolute()) == running_stack().get("policy_file"):
@@ -241,7 +281,7 @@ def load(**overrides: Any) -> Settings:
 
 
 def read(**overrides: Any) -> Settings:
-    """Build the settings without a look into the policy file; raise SettingsError as `load`."""
+    """Build the settings without a look into the policy file; raise SettingsError as `resolve`."""
     try:
         return Settings(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as error:

@@ -26,7 +26,7 @@ from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
 from streams.server import HOST, Server, exchange, free_port, is_free
-from streams.settings import DATA_DIR, PREFIX, SECRETS, STACK_FILE, Security, load
+from streams.settings import DATA_DIR, PREFIX, SECRETS, STACK_FILE, Security, resolve
 from streams.store import address, filled_with, opened
 from streams.supervisor import supervised, together
 
@@ -143,7 +143,7 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
     raises.
     """
     with _claimed_folder(), ExitStack() as running:
-        settings, servers = _start_servers(load(**options.overrides), options, running)
+        settings, servers = _start_servers(resolve(**options.overrides), options, running)
         if options.workers > settings.partitions:
             raise StackError(
                 f"{options.workers} workers share {counted(settings.partitions, 'partition')}: "

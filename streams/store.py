@@ -29,6 +29,7 @@ from models.errors import StoreError
 from models.policy import Policy
 from streams import tls
 from streams.clock import now_ms
+from streams.settings import how_to_reach
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -122,8 +123,7 @@ async def opened(
         if fault := tls.explain(error, settings, "redis"):
             raise StoreError(f"the store at {address(settings.redis)} {fault}") from error
         raise StoreError(
-            f"no Redis at {address(settings.redis)} ({error}): start it with `likewave up`, "
-            "or set LIKEWAVE_REDIS"
+            f"no Redis at {address(settings.redis)} ({error}): {how_to_reach('redis')}"
         ) from error
     finally:
         await store.aclose()

@@ -1,4 +1,4 @@
-"""Children that end with an error are started again, each time a little later, and with a word."""
+"""Children that end are started again, each time a little later, and with a word."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 HEALTHY_S = 60.0  # a child that ran this long begins again with the first pause
 POLL_S = 0.1
+BY_SIGNAL = 128  # and its number: the exit code of who ends by a signal and says so
 
 
 @asynccontextmanager
@@ -45,19 +46,19 @@ async def supervised(children: Sequence[Child], say: Callable[[str], None]) -> A
 
 
 async def keep(child: Child, say: Callable[[str], None]) -> None:
-    """Start a child again whenever it ends with an error; return once it leaves without one."""
+    """Start a child again whenever it ends; who ends it for good cancels this first."""
     pause_s, started = FIRST_PAUSE_S, time.monotonic()
-    while code := await _end_of(child):
+    while True:
+        code = await _end_of(child)
         if time.monotonic() - started > HEALTHY_S:
             pause_s = FIRST_PAUSE_S
-        say(f"{child.name} {_ended(code)}: {child.last_words()}; starts again in {pause_s:g} s")
+        say(f"{child.name} {_ended(child, code)}; starts again in {pause_s:g} s")
         await asyncio.sleep(pause_s)
         pause_s, started = min(2 * pause_s, LONGEST_PAUSE_S), time.monotonic()
         try:
             child.start()
         except StackError as error:
             say(str(error))
-    say(f"{child.name} has left, as it was told to: it is not started again")
 
 
 async def _end_of(child: Child) -> int:
@@ -66,7 +67,9 @@ async def _end_of(child: Child) -> int:
     return code
 
 
-def _ended(code: int) -> str:
-    return (
-        f"ended with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
-    )
+def _ended(child: Child, code: int) -> str:
+    """Say how a child ended; of who was ended by a signal the log does not know why."""
+    number = code - BY_SIGNAL if code > BY_SIGNAL else -code  # Java gives the former
+    if number in set(signal.Signals):
+        return f"was ended by {signal.Signals(number).name}: see {child.log}"
+    return f"ended with exit code {code}: {child.last_words()}" if code else "was told to leave"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from models.moments import moment
 from streams import wording
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def shards(found: Sequence[Census]) -> RenderableType:
         table.add_row(
             str(one.shard),
             *(f"{count:,}" for count in (one.warm, one.kept_back, one.erased, one.down, one.work)),
-            wording.moment(one.stream_time) if one.stream_time else "-",
+            moment(one.stream_time) if one.stream_time else "-",
             "open" if one.busy else "-",
         )
     return table

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.counting import counted
+from models.moments import moment
 from streams import lag_tables, wording
 from streams.lag_tables import BAD, span
 from streams.report import FEED, Freshness
@@ -80,9 +81,9 @@ def _headline(report: Report) -> RenderableType:
 def _source(sight: Sight, now: int) -> str:
     age = f"{(now - sight.monitor_at) / 1_000:,.1f} s old"
     if sight.by_monitor:
-        return f"{wording.moment(now)} UTC, by a monitor's report, {age}"
+        return f"{moment(now)} UTC, by a monitor's report, {age}"
     last = f"a monitor's report is {age}" if sight.monitor_at else "no report of a monitor is found"
-    return f"{wording.moment(now)} UTC, asked from here: {last}"
+    return f"{moment(now)} UTC, asked from here: {last}"
 
 
 def _numbers(report: Report, now: int) -> RenderableType:

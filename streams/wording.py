@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from models.policy import DAY, HOUR, MINUTE, SECOND
@@ -29,15 +28,6 @@ def ago(at: int, now: int) -> str:
     passed = max(0, now - at)
     span, unit = next((one for one in SPANS if passed >= one[0]), SPANS[-1])
     return f"{passed // span} {unit} ago"
-
-
-def moment(at: int) -> str:
-    """Write a moment (Unix ms), in UTC.
-
-    >>> moment(1_795_500_500_000)
-    '2026-11-24 06:08:20'
-    """
-    return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def effective_time(entry: Entry, now: int, half_life_ms: int) -> str:

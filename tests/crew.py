@@ -1,4 +1,4 @@
-"""Workers as processes, which a test may kill; those that end with an error come back."""
+"""Workers as processes, which a test may kill; those that end come back."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Crew:
         return list(self._workers)
 
     def hire(self) -> Worker:
-        """Start another worker, which is started again whenever it ends with an error."""
+        """Start another worker, which is started again whenever it ends."""
         self._hired += 1
         worker = Worker(self._hired, self.settings, self._folder)
         worker.start()
@@ -64,8 +64,8 @@ class Crew:
     async def dismiss(self, worker: Worker) -> float:
         """Ask a worker to leave for good; give the seconds it took."""
         began = time.monotonic()
-        await asyncio.to_thread(worker.stop)
         self._workers.pop(worker).cancel()
+        await asyncio.to_thread(worker.stop)
         return time.monotonic() - began
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ from models.traffic import founding
 from models.viewers import Viewers
 from streams import sandbox, store
 from streams.audience import STEP_MS, Showing, live_through, simulate
-from streams.settings import load
+from streams.settings import resolve
 from streams.simulate import SimulateOptions
 from tests.command import run
 from tests.crew import crew
@@ -53,7 +53,7 @@ async def lived(
     """Let people live for half a day, where one in three is a friend of the shop."""
     people = everybody()
     viewers = Viewers(people, np.random.default_rng(3))
-    async with sandbox.opened(load()) as box:
+    async with sandbox.opened(resolve()) as box:
         await box.carry(founding(people.network, NOON))
         await box.carry(befriended(SHOP, map(str, range(0, USERS, 3)), NOON))
         visits = viewers.visits(NOON, NOON + 12 * HOUR)

@@ -35,6 +35,10 @@ COMMANDS = [
 AT = 1_790_000_000_000
 NO_KAFKA = {"kafka": "127.0.0.1:9"}
 NO_REDIS = {"redis": "redis://127.0.0.1:9/0"}
+STRANDED = (
+    "the stack of this folder (.likewave/) is not running: start it with `likewave up`, "
+    "or set LIKEWAVE_KAFKA and LIKEWAVE_REDIS"
+)
 
 
 def published(settings: Settings) -> int:
@@ -124,8 +128,52 @@ class TestFailure:
         lost = settings.model_copy(update=NO_KAFKA)
 
         assert complaint(run(*arguments, folder=tmp_path, settings=lost)) == (
-            "no Kafka at 127.0.0.1:9: start it with `likewave up`, or set LIKEWAVE_KAFKA"
+            "no Kafka at 127.0.0.1:9: start it, or mend LIKEWAVE_KAFKA "
+            "(without it `likewave up` starts one of its own)"
         )
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "simulate",
+            "feed ann",
+            "lag",
+            "token ann",
+            "api",
+            "monitor",
+            "topics",
+            "dlq ls",
+            "erase ann --yes",
+        ],
+    )
+    def test_a_folder_whose_stack_is_down(self, command: str, tmp_path: Path) -> None:
+        """The line says so: what listens on the default ports is somebody else's."""
+        (tmp_path / ".likewave").mkdir()
+
+        assert complaint(run(*command.split(), folder=tmp_path)) == STRANDED
+
+    def test_a_folder_whose_stack_is_down_and_servers_by_name(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Commands go to the servers that the environment names, where it names both."""
+        (tmp_path / ".likewave").mkdir()
+        one = settings.model_copy(update={"redis": None})
+
+        assert run("topics", folder=tmp_path, settings=settings).returncode == 0
+        said = complaint(run("topics", folder=tmp_path, settings=one))
+        assert said.endswith("or set LIKEWAVE_REDIS")
+
+    def test_what_asks_no_server_goes_on_where_the_stack_is_down(self, tmp_path: Path) -> None:
+        """The doctor names it among what else is wrong; settings and contract are what they are."""
+        (tmp_path / ".likewave").mkdir()
+
+        examined = json.loads(run("doctor", "--json", folder=tmp_path).stdout)["findings"]
+        checked = {one["check"]: one["state"] for one in examined}
+
+        assert checked["local stack"] == "fail"
+        assert checked.keys() == {"local stack", "settings", "API", "Java", "disk"}
+        assert run("config", folder=tmp_path).returncode == 0
+        assert run("contract", ".", folder=tmp_path).returncode == 0
 
     @pytest.mark.parametrize("command", [["feed", "ann"], ["lag"], ["audit"]], ids=" ".join)
     def test_no_store(self, command: list[str], tmp_path: Path, settings: Settings) -> None:
@@ -136,7 +184,22 @@ class TestFailure:
         said = complaint(run(*command, folder=tmp_path, settings=lost))
 
         assert said.startswith("no Redis at redis://127.0.0.1:9/0")
-        assert said.endswith("start it with `likewave up`, or set LIKEWAVE_REDIS")
+        assert said.endswith(
+            "start it, or mend LIKEWAVE_REDIS (without it `likewave up` starts one of its own)"
+        )
+
+    @pytest.mark.parametrize("lost", [NO_KAFKA, NO_REDIS], ids=["kafka", "redis"])
+    def test_a_stack_on_servers_that_are_not_there(
+        self, lost: dict[str, str], tmp_path: Path, settings: Settings
+    ) -> None:
+        """`up` says which variable leads there, and that without it there would be a server."""
+        (variable,) = (f"LIKEWAVE_{name.upper()}" for name in lost)
+
+        said = complaint(run("up", folder=tmp_path, settings=settings.model_copy(update=lost)))
+
+        assert said.endswith(
+            f"start it, or mend {variable} (without it `likewave up` starts one of its own)"
+        )
 
     @pytest.mark.parametrize("command", [["feed", "ann"], ["lag"], ["audit"]], ids=" ".join)
     def test_a_wrong_password(
@@ -286,6 +349,20 @@ class TestFeed:
 
         assert (process.returncode, errors) == (130, "")
 
+    def test_watching_waits_for_who_is_unknown(self, tmp_path: Path, settings: Settings) -> None:
+        """Their feed is empty until somebody acts; an id that is none is a mistake all the same."""
+        apply(settings, [])
+        with start("feed", "ann", "--watch", folder=tmp_path, settings=settings) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("The feed is empty")
+            apply(settings, list(self.HISTORY))
+            assert process.stdout.readline().startswith("rank")
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+        wrong = run("feed", "a b", "--watch", folder=tmp_path, settings=settings)
+        assert complaint(wrong).startswith("USER is 'a b'")
+
 
 class TestTopics:
     """What `likewave topics` does."""
@@ -323,6 +400,25 @@ class TestConfig:
         assert "s3cret" not in done.stdout
         assert sources["kafka"] == "LIKEWAVE_KAFKA"
         assert sources["replication"] == "default"
+
+    def test_one_value_is_printed_alone_for_other_programs(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """It is whole, with its password; a name that is none is a mistake of usage."""
+        secret = settings.model_copy(update={"redis": "redis://me:s3cret@store:6379/0"})
+        asked = ("redis", "shed_lag", "kafka_username", "policy.half_life_ms", "rediss")
+
+        done = [run("config", name, folder=tmp_path, settings=secret) for name in asked]
+
+        printed = [secret.redis, str(secret.shed_lag), "", str(secret.policy.half_life_ms)]
+        assert [one.stdout for one in done] == [*(f"{value}\n" for value in printed), ""]
+        assert [one.returncode for one in done] == [0, 0, 0, 0, 2]
+
+    def test_the_address_of_a_stack_that_is_down_is_not_guessed(self, tmp_path: Path) -> None:
+        """No command that is given it goes to what listens on the default ports."""
+        (tmp_path / ".likewave").mkdir()
+
+        assert complaint(run("config", "redis", folder=tmp_path)) == STRANDED
 
     def test_a_running_stack_and_a_policy_file_are_named(self, tmp_path: Path) -> None:
         """What the folder's stack says counts where the environment is silent."""

@@ -20,13 +20,13 @@ from typer.testing import CliRunner
 from models import events
 from models.decoding import Reason, Reject
 from models.events import DEAD_LETTERS
+from models.moments import moment
 from models.policy import HOUR, MINUTE, SECOND
 from streams import letters, reader, store, topics
 from streams.cli import app
 from streams.clock import now_ms
 from streams.dead_letters import DeadLetters
 from streams.producer import Producer, Record
-from streams.wording import moment
 from tests.command import environment
 from tests.crew import crew
 from tests.feeder import Record as Handed
@@ -172,11 +172,12 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
     async with crew(settings, tmp_path, workers=1) as team:
         early = now_ms() + 5 * MINUTE + 5 * SECOND
         late = events.View(user="bob", item="film", at=now_ms() + HOUR)
+        later = events.View(user="bob", item="film", at=now_ms() * SECOND)  # not in ms
         ended = events.Unfriend(user="ann", friend="cat", at=early + 1)
         async with Producer(settings) as producer:
             await producer.publish(
                 [
-                    late,
+                    *(late, later),
                     events.Like(user="bob", item="song", at=early),
                     events.Befriend(user="ann", friend="bob", at=early),
                     events.Befriend(user="ann", friend="cat", at=early),
@@ -190,12 +191,22 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
             await producer.publish([ended])
             await producer.flush()
         done = await dlq(settings, "redrive", "--all", "--yes", code=1)
-        assert (done["matched"], done["redriven"]) == (6, 3)
+        assert (done["matched"], done["redriven"]) == (7, 3)
         assert done["left"] == {
             "still breaks the contract, on a compacted topic": 1,
             "was overtaken: the log has a newer word": 1,
-            f"lies in the future still: accepted from {moment(late.at - 5 * MINUTE)} UTC on": 1,
+            f"lies in the future still: accepted from {moment(late.at - 5 * MINUTE)} UTC on, "
+            f"the last of them from {moment(later.at - 5 * MINUTE)} UTC on": 2,
         }
+        views = (await dlq(settings, "ls", "--topic", "views"))["newest"]
+        first = min(views, key=lambda one: one["offset"])
+        shown = (await command(settings, "show", first["letter"])).stdout
+        assert f"time       {first['time']} ({moment(first['time'])} UTC)" in shown
+        assert f"accepted   from {moment(late.at - 5 * MINUTE)} UTC on" in shown
+        done = await dlq(settings, "redrive", first["letter"], code=1)
+        assert list(done["left"]) == [
+            f"lies in the future still: accepted from {moment(late.at - 5 * MINUTE)} UTC on"
+        ]
         await team.caught_up()
         again = (await dlq(settings, "ls", "--topic", "likes"))["newest"]
         assert [one["redriven"] for one in again] == [1]
@@ -207,7 +218,7 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
         assert [one["redriven"] for one in again] == [2]
         async with store.opened(settings) as feeds:
             assert [one.item for one in await reader.page(feeds, 1, "ann")] == ["song"]
-        await team.assert_equal(rejected=8)
+        await team.assert_equal(rejected=9)
 
 
 @asynccontextmanager

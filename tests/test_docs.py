@@ -52,8 +52,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 def story() -> list[events.Event]:
     """Give the events of the examples."""
-    (lines,) = blocks(page("events.md"), "json")
-    return [events.decode(line) for line in lines.encode().splitlines()]
+    lines = page("events.jsonl").encode().splitlines()
+    return [events.decode(line) for line in lines]
 
 
 def anchors(path: Path) -> set[str]:
@@ -168,6 +168,7 @@ def test_every_kind_has_an_example() -> None:
     """The examples are valid, written as they travel, and of all kinds."""
     (lines,) = blocks(page("events.md"), "json")
 
+    assert lines == page("events.jsonl")
     assert {event.kind for event in story()} == set(KINDS)
     assert [events.encode(event).decode() for event in story()] == lines.splitlines()
 

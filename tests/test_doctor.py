@@ -94,7 +94,7 @@ async def test_servers_out_of_reach_are_findings_among_others(
     assert done.stderr == ""
     assert "no Kafka at 127.0.0.1:9" in done.stdout
     assert "no Redis at redis://127.0.0.1:9/0" in done.stdout
-    assert "-> start it with `likewave up`, or set LIKEWAVE_KAFKA" in done.stdout
+    assert "-> start it, or mend LIKEWAVE_KAFKA (without it `likewave up`" in done.stdout
 
 
 async def test_a_policy_file_that_cannot_be_used_is_named(

@@ -20,7 +20,7 @@ from models.policy import DAY, HOUR, MINUTE, SECOND
 from models.study import study_of
 from streams.datasets import Dataset, read_dataset
 from streams.evaluation import Evaluation, EvaluationOptions, evaluate
-from streams.settings import Settings, load
+from streams.settings import Settings, resolve
 from tests.command import complaint, run
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SINGLES = ("likewave", "popularity", "friend-recency", "friend-count")
 
 def weekly() -> Settings:
     """Give settings under which an act loses half its worth in a week."""
-    settings = load()
+    settings = resolve()
     return settings.model_copy(update={"policy": at_half_life(settings.policy, 7 * DAY)})
 
 
@@ -227,7 +227,7 @@ def test_the_page_policy_of_the_file_is_judged(
     """Whoever tries numbers of pages in a policy file sees them judged, by their version."""
     write(tmp_path)
     (tmp_path / "policy.toml").write_text('half_life = "1h"\n[page]\nsocial_weight = 0\n')
-    settings = load(policy_file=tmp_path / "policy.toml")
+    settings = resolve(policy_file=tmp_path / "policy.toml")
     monkeypatch.setenv("LIKEWAVE_POLICY_FILE", "policy.toml")
     done = run("evaluate", ".", "--map", "visit=like", "--json", folder=tmp_path, settings=settings)
     found = json.loads(done.stdout)

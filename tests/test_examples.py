@@ -81,12 +81,12 @@ async def feed_of(settings: Settings, user: str) -> list[reader.Entry]:
 
 
 def assert_told(settings: Settings) -> None:
-    """The story of all examples: bob liked a song, and ann has it from him."""
-    (entry,) = asyncio.run(feed_of(settings, "ann"))
+    """The story of all examples: lee liked a tune, and kay has it from lee."""
+    (entry,) = asyncio.run(feed_of(settings, "kay"))
 
     assert (entry.item, [(one.kind, one.who) for one in entry.proofs]) == (
-        "song",
-        [("like", "bob")],
+        "tune",
+        [("like", "lee")],
     )
 
 
@@ -139,7 +139,7 @@ def test_http(settings: Settings, tmp_path: Path) -> None:
     """With curl: a user's like, an operator's friendship, and the like again as a CloudEvent."""
     needing("curl")
     with serving(settings, tmp_path) as doors:
-        tokens = {"TOKEN": doors.token("bob"), "OPERATOR_TOKEN": doors.token("ops", operator=True)}
+        tokens = {"TOKEN": doors.token("lee"), "OPERATOR_TOKEN": doors.token("ops", operator=True)}
         answers = [
             run(["bash", "-euo", "pipefail", "-c", program], API=doors.url, **tokens)
             for program in blocks(section("HTTP"), "sh")

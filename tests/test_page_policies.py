@@ -20,7 +20,7 @@ from models.policy import HOUR, Policy
 from streams.origins import effective
 from streams.page_policies import LivePolicies
 from streams.policy_file import parse, read_policies
-from streams.settings import STACK_FILE, Settings, load
+from streams.settings import STACK_FILE, Settings, load, resolve
 
 TWO = "[page]\nper_actor = 2\n"
 TRIED = TWO + '[experiment]\nname = "taste"\nshare = 0.5\n[experiment.page]\ntaste_weight = 2\n'
@@ -82,7 +82,7 @@ class TestFile:
         """The tables of pages are none of theirs."""
         file.write_text('half_life = "3h"\n' + TRIED)
 
-        assert load(policy_file=file).policy == Policy(half_life_ms=3 * HOUR)
+        assert resolve(policy_file=file).policy == Policy(half_life_ms=3 * HOUR)
 
     @pytest.mark.parametrize(
         ("text", "complaint"),
@@ -103,7 +103,7 @@ class TestFile:
         file.write_text(text)
 
         with pytest.raises(PolicyError) as refusal:
-            load(policy_file=file)
+            resolve(policy_file=file)
         assert str(refusal.value).startswith(f"{file}: ")
         assert complaint in str(refusal.value)
 
@@ -129,7 +129,7 @@ class TestFile:
     def test_the_effective_numbers_are_listed_with_where_they_come_from(self, file: Path) -> None:
         """As `likewave config` shows them; of an experiment what is other than in control."""
         file.write_text(TRIED)
-        listed = {one.name: (one.value, one.source) for one in effective(load(policy_file=file))}
+        listed = {one.name: (one.value, one.source) for one in effective(resolve(policy_file=file))}
         here = f"policy file ({file})"
 
         assert listed["page.per_actor"] == (2, here)

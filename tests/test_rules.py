@@ -15,6 +15,8 @@ import pytest
 import redis
 from ruamel.yaml import YAML
 
+from streams.lag import FLUSH
+
 if TYPE_CHECKING:
     from streams.local import Store
 
@@ -103,11 +105,14 @@ def test_every_section_says_what_somebody_needs_at_night() -> None:
 def test_the_store_knows_what_the_runbook_asks(store: Store) -> None:
     """What is to be typed at redis-cli is a command of the store."""
     text = re.sub(r"\s+", " ", RUNBOOK.read_text().replace("\n\n", " `"))
-    commands = re.findall(r'redis-cli -u "\$LIKEWAVE_REDIS" ([A-Z][^`]*)', text)
+    asked = re.findall(r"redis-cli (-u \S+ \S+ \S+ )?([^`]*)", text)
+    commands = [command for _, command in asked if re.match("[A-Z]", command)]
     with redis.Redis.from_url(store.url) as client:
         for command in commands:
             client.execute_command(*shlex.split(command))
         assert client.info("cpu")["used_cpu_user_main_thread"] >= 0
+    assert {address for address, _ in asked} == {'-u "$(likewave config redis)" '}
+    assert f"redis-cli {asked[0][0]}FLUSHDB" == FLUSH
     assert "FLUSHDB" in commands
 
 

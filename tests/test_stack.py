@@ -17,9 +17,9 @@ import redis
 
 from models.errors import StackError
 from streams.child import Child
-from streams.settings import load
+from streams.settings import load, resolve
 from streams.stack import StackOptions, local_stack
-from streams.supervisor import keep, supervised, together
+from streams.supervisor import supervised, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +122,7 @@ async def test_a_stack_publishes_what_it_was_started_with(named_broker: str) -> 
         assert load() == settings
         assert load().shards == 4
         assert STACK_FILE.stat().st_mode & 0o077 == 0
-    assert load().shards == 1
+    assert resolve().shards == 1
 
 
 async def test_a_store_that_is_killed_comes_back(named_broker: str) -> None:
@@ -160,7 +160,7 @@ async def test_a_taken_port_stops_the_start_and_leaves_nothing(named_broker: str
 
 
 class Unlucky(Child):
-    """A program that says something and ends, with 3 at first and with 0 the third time."""
+    """A program that says something and ends, with 3 at first and with 0 from the third time on."""
 
     def command(self) -> Sequence[str]:
         """Count the runs in the log, in which each of them leaves a line."""
@@ -170,19 +170,86 @@ class Unlucky(Child):
         return [sys.executable, "-c", code, str(self.log)]
 
 
-async def test_a_child_that_fails_starts_again_later_and_later(tmp_path: Path) -> None:
-    """Each end with an error is told with its cause and a longer pause; an end without is final."""
+async def test_a_child_that_ends_starts_again_later_and_later(tmp_path: Path) -> None:
+    """Each end is told with its cause and a longer pause, one without an error, too."""
     said: list[str] = []
+    told_all = asyncio.Event()
+
+    def hear(line: str) -> None:
+        said.append(line)
+        if len(said) == 3:
+            told_all.set()
+
     child = Unlucky("worker-1", tmp_path / "worker-1.log")
-    async with together([child]):
-        await keep(child, said.append)
+    async with together([child]), supervised([child], hear):
+        await told_all.wait()
 
     log = f"no luck (more in {child.log})"
     assert said == [
         f"worker-1 ended with exit code 3: {log}; starts again in 1 s",
         f"worker-1 ended with exit code 3: {log}; starts again in 2 s",
-        "worker-1 has left, as it was told to: it is not started again",
+        "worker-1 was told to leave; starts again in 4 s",
     ]
+
+
+async def test_a_worker_that_somebody_ends_is_started_again(named_broker: str) -> None:
+    """By SIGTERM it leaves without an error, and another is there soon."""
+    del named_broker
+    said: list[str] = []
+    async with local_stack(StackOptions(workers=1), said.append), asyncio.timeout(60):
+        await workers_started(1)
+        worker = ["pgrep", "-P", str(os.getpid()), "-f", "streams.cli worker"]
+        os.kill(int(subprocess.check_output(worker)), signal.SIGTERM)
+        await workers_started(2)
+
+    assert said == ["worker-1 was told to leave; starts again in 1 s"]
+
+
+async def workers_started(count: int) -> None:
+    """Wait until the worker of this folder's stack has said so often that it has started."""
+    log = Path(".likewave/worker-1.log")
+    while not log.exists() or log.read_text().count("worker started") < count:
+        await asyncio.sleep(0.1)
+
+
+class Speaker(Child):
+    """A program that writes given lines and ends with 1."""
+
+    lines: Sequence[str] = ()
+
+    def command(self) -> Sequence[str]:
+        """Write them to standard error."""
+        code = "import sys; print(*sys.argv[1:], sep='\\n', file=sys.stderr); sys.exit(1)"
+        return [sys.executable, "-c", code, *self.lines]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (['{"event": "no Kafka", "level": "error", "next": "exit code 1"}'], "no Kafka"),
+        (
+            [
+                '{"event": "worker crashed", "level": "error", "error": "KeyError(1)"}',
+                '{"event": "progress", "level": "info", "rate": 39}',
+                "",
+            ],
+            "worker crashed: KeyError(1)",
+        ),
+        (["Traceback (most recent call last):", "ImportError: no such thing"], "ImportError: no"),
+        (['{"event": "progress", "level": "info"}'], "it did not say why"),
+    ],
+    ids=["a line of ours", "with more", "a trace", "nothing"],
+)
+async def test_an_end_is_told_in_words(tmp_path: Path, lines: list[str], words: str) -> None:
+    """What is quoted is the last fault in the log, and no line about how work went on."""
+    child = Speaker("worker-1", tmp_path / "worker-1.log")
+    child.lines = lines
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with together([child]), supervised([child], told.set_result):
+        said = await told
+
+    assert said.startswith(f"worker-1 ended with exit code 1: {words}")
+    assert said.endswith(f"(more in {child.log}); starts again in 1 s")
 
 
 async def test_children_that_are_stopped_stay_so(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 
 from benchmarks.contenders.meter import Meter, from_command_line
 from models.policy import Policy
-from streams.settings import load
+from streams.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 async def main(meter: Meter) -> None:
     """Read until the meter is done."""
-    settings, policy = load(), Policy()
+    settings, policy = resolve(), Policy()
     consumer = AIOKafkaConsumer(
         settings.topic("likes"),
         bootstrap_servers=settings.kafka,

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from benchmarks.contenders.meter import Meter, from_command_line
 from benchmarks.contenders.pipelines import ACTS, Fans, write
 from models.events import TOPICS
-from streams.settings import load
+from streams.settings import resolve
 
 
 async def main(meter: Meter) -> None:
     """Read until the meter is done."""
-    settings = load()
+    settings = resolve()
     client = Redis.from_url(settings.redis, decode_responses=True)
     fans = await Fans.stored(client)
     consumer = AIOKafkaConsumer(

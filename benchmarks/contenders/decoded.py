@@ -12,7 +12,7 @@ from models.breaker import Breaker
 from models.columns import rows
 from models.decoding import decode
 from streams.agents import Tally, create_app
-from streams.settings import load
+from streams.settings import resolve
 from streams.transport import check_internals
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def main(meter: Meter) -> None:
     """Read until the meter is done."""
     check_internals()
     gc.set_threshold(200_000, 20, 100)  # as the worker does
-    settings = load()
+    settings = resolve()
     decoder = Decoder(settings, meter)
     app, _ = create_app(settings, cast("Carrier", decoder))
     await app.start()

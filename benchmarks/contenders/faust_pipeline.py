@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from benchmarks.contenders.meter import Meter, from_command_line
 from benchmarks.contenders.pipelines import Fans, write
-from streams.settings import load
+from streams.settings import resolve
 
 
 class Like(faust.Record, serializer="json"):
@@ -50,7 +50,7 @@ RECORDS = {"likes": Like, "views": View, "shares": Share, "friendships": Friends
 
 async def main(meter: Meter) -> None:
     """Read until the meter is done."""
-    settings = load()
+    settings = resolve()
     app = faust.App(
         settings.group, broker=f"kafka://{settings.kafka}", web_enabled=False, datadir=mkdtemp()
     )

@@ -11,7 +11,7 @@ import faust
 
 from benchmarks.contenders.meter import Meter, from_command_line
 from models.policy import Policy
-from streams.settings import load
+from streams.settings import resolve
 
 
 class Like(faust.Record, serializer="json"):
@@ -25,7 +25,7 @@ class Like(faust.Record, serializer="json"):
 
 async def main(meter: Meter) -> None:
     """Read until the meter is done."""
-    settings, policy = load(), Policy()
+    settings, policy = resolve(), Policy()
     app = faust.App(
         settings.group, broker=f"kafka://{settings.kafka}", web_enabled=False, datadir=mkdtemp()
     )
