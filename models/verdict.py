@@ -8,7 +8,8 @@ be asked for at any moment. From the worst to the best, the first that applies:
     STALL   it is held by its breaker
     STOP    events wait, the fence stands still, and no worker is there
     STALL   the same while a worker is there: it holds the partition, or its process is connected
-    WARN    the fence moves, but more and more events wait, or load is shed
+            (where the store refuses writes, that is the cause, and what both say)
+    WARN    none of these, but the store refuses writes, more and more wait, or load is shed
     OK      all is applied, or what waits does not become more
 
 Standing still, growing and all rates are judged over the recent part of the window, and only where
@@ -30,6 +31,8 @@ from models.counting import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.refusal import Refusal
+
 
 class Verdict(StrEnum):
     """How a partition does."""
@@ -50,6 +53,7 @@ COMMANDS = {  # the first to run
     Verdict.REWIND: "likewave lag --watch",
     Verdict.ERR: "likewave doctor",
 }
+REFUSED = (Verdict.WARN, Verdict.STALL, Verdict.STOP)  # where the store may be the cause
 HELD = "likewave dlq ls"  # the same of a partition that is held
 
 
@@ -66,6 +70,7 @@ class Observation:
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
     halvings: int = 0  # while the worker sheds load: of views one in 2^halvings is counted
+    refusal: Refusal | None = None  # why the store takes no writes
 
     @property
     def lag(self) -> int:
@@ -133,6 +138,8 @@ def processes(workers: Sequence[str]) -> str:
 def _command(verdict: Verdict, last: Observation) -> str:
     if verdict is Verdict.STALL and last.held_since:
         return HELD
+    if last.refusal and verdict in REFUSED:
+        return last.refusal.command
     if verdict is Verdict.STALL and last.workers:
         return processes(last.workers)
     return last.mend or COMMANDS[verdict]
@@ -153,6 +160,16 @@ def _verdict(
         return Verdict.STALL, _held(last)
     if recent and recent[0].fence == last.fence:
         return _standing(recent)
+    return _moving(last, recent, arrival)
+
+
+def _moving(
+    last: Observation, recent: Sequence[Observation], arrival: float
+) -> tuple[Verdict, str]:
+    if last.refusal:
+        return Verdict.WARN, (
+            f"{last.refusal.sentence}: {_waits(last) if last.lag else 'all is applied up to now'}"
+        )
     if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
         return Verdict.WARN, (
             f"{_waits(last)}, and more arrive than are applied: "
@@ -179,6 +196,10 @@ def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
         f"{_waits(last)} at offset {last.fence:,}, and none was applied for "
         f"{(last.now - recent[0].now) / 1000:.0f} s"
     )
+    if last.refusal:
+        return Verdict.STALL if last.attended else Verdict.STOP, (
+            f"{waits}: {last.refusal.sentence}, and refuses writes"
+        )
     if last.attended:
         return Verdict.STALL, (
             f"{waits} though a worker is there: see whether it is frozen (stat T) and what its "

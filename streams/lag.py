@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
+from models.refusal import refusal
 from streams import attendance, breakers, clock, reader, shedding
 from streams.kafka import ANSWER_MS, explained, options, reach
 from streams.metadata import describe
@@ -23,6 +24,7 @@ from streams.metadata import describe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
+    from models.refusal import Refusal
     from streams.metadata import Topic
     from streams.settings import Settings
     from streams.store import Store
@@ -50,6 +52,7 @@ class Position:
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
     halvings: int = 0  # of views one in 2^halvings is counted now
+    refusal: Refusal | None = None  # why the store takes no writes
 
     @property
     def lag(self) -> int:
@@ -97,6 +100,7 @@ class Gauge:
         connected = await attendance.connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
         shed = await shedding.told(self._store, places)
+        refused = refusal(await self._store.info("memory", "persistence"))
         self.workers = len(set(holders.values()))
         positions = [
             replace(
@@ -107,6 +111,7 @@ class Gauge:
                 workers=connected,
                 held_since=held.get(f"{one.topic}:{one.partition}", 0),
                 halvings=shed.get(place, 0),
+                refusal=refused,
             )
             for place in places
         ]

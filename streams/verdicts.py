@@ -167,6 +167,7 @@ class Lookout:
                 mend=one.mend,
                 held_since=one.held_since,
                 halvings=one.halvings,
+                refusal=one.refusal,
             )
         )
         while len(window) > 1 and window[1].now <= now - self._window_ms:

@@ -19,6 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from models.events import Like
 from models.finding import State
 from models.policy import HOUR
+from models.refusal import refusal
 from streams import doctor, report, topics
 from streams.clock import now_ms
 from streams.local import Store
@@ -237,11 +238,14 @@ async def test_a_full_disk_is_named_and_heals(settings: Settings, small_disk: Pa
             while client.set("big", "x" * 100_000):
                 await asyncio.sleep(0.05)
         full = await wrong(there)
+        said = refusal(client.info())
         filler.unlink()
         while "persistence" in await wrong(there):
             await asyncio.sleep(0.2)
 
     assert "aof_last_write_status" in full["persistence"].found
+    assert said is not None
+    assert said.sentence == "the store cannot write to its disk (aof_last_write_status)"
     assert "free its disk" in full["persistence"].remedy
 
 

@@ -12,8 +12,9 @@ from confluent_kafka.admin import AdminClient
 
 from models.events import Like
 from models.finding import State
+from models.refusal import CLI
 from models.verdict import Verdict
-from streams import broker_checks, reader, store, topics
+from streams import broker_checks, reader, store, store_checks, topics
 from streams.clock import now_ms
 from streams.producer import Producer
 from streams.verdicts import Lookout
@@ -181,6 +182,30 @@ async def test_what_happens_to_workers_and_store_is_named(
     ]
     assert (flushed.verdict, refilled.verdict) == (Verdict.REWIND, Verdict.OK)
     assert (stopped.verdict, stopped.command) == (Verdict.STOP, "likewave worker")
+
+
+async def test_a_full_store_is_named_and_the_command_helps(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """No worker is suspected; with the memory that the command gives they go on by themselves."""
+    async with (
+        crew(settings, tmp_path, workers=1) as workers,
+        Lookout(settings, window_s=60, recent_s=1) as lookout,
+        store.opened(settings) as feeds,
+    ):
+        await publish(settings, 25)
+        await workers.caught_up()
+        await feeds.config_set("maxmemory", (await feeds.info("memory"))["used_memory"] // 2)
+        await publish(settings, 25)
+        full = likes(await lookout.watch(2, every_s=0.5))
+        doctored = {one.check: one for one in await store_checks.examine(settings, 0)}
+        command, setting, name, limit = full.command.removeprefix(f"{CLI} ").split(" ")
+        await feeds.execute_command(command, setting, name, limit)
+        await workers.assert_equal()
+
+    assert (full.verdict, full.lag) == (Verdict.STALL, 25)
+    assert "s: the store is full (" in full.sentence
+    assert full.command == doctored["memory"].remedy == f"{CLI} CONFIG SET maxmemory 100mb"
 
 
 async def test_servers_that_are_away_are_one_line_and_come_back(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.refusal import refusal
 from models.verdict import COMMANDS, HELD, Observation, Verdict, judge
 
 if TYPE_CHECKING:
@@ -78,6 +79,49 @@ def test_a_partition_that_is_held_is_named_so() -> None:
 
     assert (finding.verdict, finding.command) == (Verdict.STALL, HELD)
     assert finding.sentence.startswith("held by its breaker since 1970-01-01 00:08:20 UTC: 5 ")
+
+
+FULL = refusal({"used_memory": 995, "maxmemory": 1_000, "total_system_memory": 2**30})
+
+
+@pytest.mark.parametrize(
+    ("attended", "expected"), [(True, Verdict.STALL), (False, Verdict.STOP)], ids=str
+)
+def test_a_store_that_refuses_writes_is_the_cause_of_what_stands(
+    *, attended: bool, expected: Verdict
+) -> None:
+    """It is named, with what helps, instead of workers; and where nothing waits, as a warning."""
+    there = {"workers": ("east:7",), "refusal": FULL}
+    standing = [replace(one, **there) for one in window(*STANDING, attended=attended)]
+    level = judge([replace(standing[-1], fence=10)], recent_ms=RECENT_MS)
+    finding = judge(standing, recent_ms=RECENT_MS)
+
+    assert FULL is not None
+    assert (finding.verdict, finding.command) == (expected, FULL.command)
+    assert "the store is full (0 MB of 0 MB), and refuses writes" in finding.sentence
+    assert (level.verdict, level.command) == (Verdict.WARN, FULL.command)
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"used_memory": 98}, None),
+        ({"used_memory": 99}, "CONFIG SET maxmemory 100mb"),
+        ({"used_memory": 99, "maxmemory": 0}, None),  # without a limit
+        ({"used_memory": 99, "total_system_memory": 120}, "--bigkeys"),
+        ({"rdb_last_bgsave_status": "err"}, "CONFIG GET dir"),
+        ({"aof_last_write_status": "err"}, "CONFIG GET dir"),
+        ({"aof_last_bgrewrite_status": "err"}, None),  # it goes on with the one that it has
+    ],
+)
+def test_a_store_refuses_writes_where_memory_or_disk_are_full(
+    info: dict[str, object], words: str | None
+) -> None:
+    """The command gives no more memory than there is, and tells one cause from the other."""
+    told = {"used_memory": 1, "maxmemory": 100, "total_system_memory": 1_000} | info
+    found = refusal(told)
+
+    assert (found and words in found.command) if words else found is None
 
 
 def test_load_that_is_shed_is_a_warning_at_least() -> None:

@@ -57,7 +57,7 @@ function ofLetters({ error, dead_letters }, { held, error: isAway }) {
   return [["Dead letters", error ? "unknown" : whole(dead_letters), isAway ? "" : breakers, sources !== ""]];
 }
 
-function ofStore({ error, memory_bytes, max_memory_bytes, clients, operations_per_s, shards, audited }) {
+function ofStore({ error, refusal, memory_bytes, max_memory_bytes, clients, operations_per_s, shards, audited }) {
   if (error) return [["Store", "away", error, true]];
   const busy = shards.filter((one) => one.busy).map((one) => one.shard);
   const limit = max_memory_bytes ? `of ${whole(max_memory_bytes / MEGABYTE)} MB; ` : "";
@@ -66,7 +66,8 @@ function ofStore({ error, memory_bytes, max_memory_bytes, clients, operations_pe
     [
       "Store",
       `${whole(memory_bytes / MEGABYTE)} MB`,
-      `${limit}${whole(operations_per_s)} operations a second, ${count(clients, "client")}`,
+      refusal || `${limit}${whole(operations_per_s)} operations a second, ${count(clients, "client")}`,
+      refusal !== "",
     ],
     ["Warm users", whole(warm), busy.length ? `a job is open in shard ${busy.join(", ")}` : "no job is open"],
     audit(audited),
