@@ -47,7 +47,7 @@ class Position:
     fence: int  # least over the shards
     end: int
     attended: bool = False  # a worker is there
-    workers: tuple[str, ...] = ()  # that are connected to the store, as `host:pid`
+    workers: tuple[str, ...] = ()  # to look at, as `host:pid`: the silent, or all connected
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
@@ -85,6 +85,7 @@ class Gauge:
         self._consumer = consumer
         self._since: dict[Position, int] = {}
         self.workers = 0  # that held partitions when the positions were read last
+        self.silent: tuple[str, ...] = ()  # workers that are connected to the store and say nothing
 
     async def positions(self) -> list[Position]:
         """Read ends and fences; raise BrokerError where Kafka is away."""
@@ -102,13 +103,14 @@ class Gauge:
         shed = await shedding.told(self._store, places)
         refused = refusal(await self._store.info("memory", "persistence"))
         self.workers = len(set(holders.values()))
+        self.silent = tuple(one.name for one in connected if one.is_silent)
         positions = [
             replace(
                 one := self._position(
                     place, found[place.topic].log, (starts[place], ends[place]), shards
                 ),
                 attended=bool(connected) or place in holders,
-                workers=connected,
+                workers=self.silent or tuple(one.name for one in connected),
                 held_since=held.get(f"{one.topic}:{one.partition}", 0),
                 halvings=shed.get(place, 0),
                 refusal=refused,

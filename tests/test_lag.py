@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -182,6 +183,37 @@ async def test_what_happens_to_workers_and_store_is_named(
     ]
     assert (flushed.verdict, refilled.verdict) == (Verdict.REWIND, Verdict.OK)
     assert (stopped.verdict, stopped.command) == (Verdict.STOP, "likewave worker")
+
+
+async def test_a_frozen_worker_of_two_is_named_though_nothing_waits(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The other one applies all there is: `lag` warns, of the frozen one alone, until it wakes."""
+    async with (
+        crew(settings, tmp_path, workers=2) as workers,
+        Lookout(settings, window_s=60, recent_s=1) as lookout,
+    ):
+        await publish(settings, 25)
+        await workers.caught_up()
+        well = await lookout.look()
+        frozen = workers.workers[0].pid
+        os.kill(frozen, signal.SIGSTOP)
+        async with asyncio.timeout(30):
+            while not (found := await lookout.look()).silent:
+                await asyncio.sleep(0.5)
+        await publish(settings, 25)
+        await workers.caught_up()
+        said = await asyncio.to_thread(run, "lag", folder=tmp_path, settings=settings)
+        os.kill(frozen, signal.SIGCONT)
+        async with asyncio.timeout(30):
+            while (awake := await lookout.look()).silent:
+                await asyncio.sleep(0.5)
+
+    assert (well.silent, awake.silent) == ([], [])
+    assert [name.rpartition(":")[2] for name in found.silent] == [str(frozen)]
+    assert said.returncode == 1
+    assert "WARN 1 worker: " in said.stdout
+    assert f"ps -o pid,stat,etime,args -p {frozen}  # on" in said.stdout
 
 
 async def test_a_full_store_is_named_and_the_command_helps(

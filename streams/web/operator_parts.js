@@ -33,17 +33,19 @@ export function tiles({ diagnosis, store, freshness }) {
   );
 }
 
-function ofLog({ error, broker_up, lag, seconds, catch_up_s, workers, partitions }) {
+function ofLog({ error, broker_up, lag, seconds, catch_up_s, workers, silent, partitions }) {
   const broker = ["Kafka", broker_up ? "up" : "away", "", !broker_up];
   if (error) return [broker, ["Lag", "unknown", error, true]];
   const total = (name) => partitions.reduce((sum, one) => sum + one[name], 0);
   return [
     ["Lag", whole(lag), lag ? `the first waits for ${span(seconds)}, level in ${span(catch_up_s)}` : "all is applied"],
     ["Events a second", whole(total("applied_rate")), `applied; ${whole(total("arrival_rate"))} arrive`],
-    ["Workers", String(workers), "hold partitions", workers === 0],
+    ["Workers", String(workers), ofWorkers(silent), workers === 0 || silent.length > 0],
     broker,
   ];
 }
+
+const ofWorkers = (silent) => `hold partitions${silent.length ? `; frozen, or cut off: ${silent.join(", ")}` : ""}`;
 
 function ofCanary({ feed }) {
   if (!feed?.seen_at) return [["Act to visible", "unknown", "a monitor measures it"]];
