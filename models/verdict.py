@@ -9,6 +9,7 @@ be asked for at any moment. From the worst to the best, the first that applies:
     STOP    events wait, the fence stands still, and no worker is there
     STALL   the same while a worker is there: it holds the partition, or its process is connected
             (where the store refuses writes, that is the cause, and what both say)
+    WARN    the same while a worker has just come, or a job goes on: it is too early to tell
     WARN    none of these, but the store refuses writes, more and more wait, or load is shed
     OK      all is applied, or what waits does not become more
 
@@ -53,6 +54,7 @@ COMMANDS = {  # the first to run
     Verdict.REWIND: "likewave lag --watch",
     Verdict.ERR: "likewave doctor",
 }
+WAIT = "likewave lag --watch"  # and see it go down
 REFUSED = (Verdict.WARN, Verdict.STALL, Verdict.STOP)  # where the store may be the cause
 HELD = "likewave dlq ls"  # the same of a partition that is held
 
@@ -65,7 +67,10 @@ class Observation:
     fence: int  # up to where all shards have it
     end: int
     attended: bool  # a worker is there
-    workers: tuple[str, ...] = ()  # that are known, as `host:pid`
+    workers: tuple[str, ...] = ()  # to look at, as `host:pid`
+    has_newcomer: bool = False  # a worker has just come
+    has_job: bool = False  # a shard does a row too large for one call, and nothing else meanwhile
+    work: int = 0  # that all shards ever did, jobs included
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
@@ -140,6 +145,8 @@ def _command(verdict: Verdict, last: Observation) -> str:
         return HELD
     if last.refusal and verdict in REFUSED:
         return last.refusal.command
+    if verdict is Verdict.WARN and (last.has_newcomer or last.has_job):
+        return WAIT
     if verdict is Verdict.STALL and last.workers:
         return processes(last.workers)
     return last.mend or COMMANDS[verdict]
@@ -200,12 +207,24 @@ def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
         return Verdict.STALL if last.attended else Verdict.STOP, (
             f"{waits}: {last.refusal.sentence}, and refuses writes"
         )
+    if last.attended and (soon := _soon(recent)):
+        return Verdict.WARN, f"{waits}: {soon}"
     if last.attended:
         return Verdict.STALL, (
             f"{waits} though a worker is there: see whether it is frozen (stat T) and what its "
             "log says, and start it again"
         )
     return Verdict.STOP, f"{waits}: no worker is there, start one"
+
+
+def _soon(recent: Sequence[Observation]) -> str:
+    """Say why it is too early to call it a stall; "" where it is not."""
+    last = recent[-1]
+    if last.has_newcomer:
+        return "a worker has just come, and begins within seconds"
+    if last.has_job and last.work != recent[0].work:
+        return "a job is open in a shard, and goes on; the rest follows it"
+    return ""
 
 
 def _measured(window: Sequence[Observation]) -> Sequence[Observation]:

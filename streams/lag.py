@@ -51,6 +51,9 @@ class Position:
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
+    has_newcomer: bool = False  # a worker has just come
+    has_job: bool = False  # in some shard a job is open
+    work: int = 0  # that all shards ever did
     halvings: int = 0  # of views one in 2^halvings is counted now
     refusal: Refusal | None = None  # why the store takes no writes
 
@@ -98,6 +101,9 @@ class Gauge:
         shards = await asyncio.gather(
             *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
         )
+        censuses = await asyncio.gather(
+            *(reader.census(self._store, shard) for shard in range(self._settings.shards))
+        )
         connected = await attendance.connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
         shed = await shedding.told(self._store, places)
@@ -111,6 +117,9 @@ class Gauge:
                 ),
                 attended=bool(connected) or place in holders,
                 workers=self.silent or tuple(one.name for one in connected),
+                has_newcomer=any(one.is_new for one in connected),
+                has_job=any(one.busy for one in censuses),
+                work=sum(one.work for one in censuses),
                 held_since=held.get(f"{one.topic}:{one.partition}", 0),
                 halvings=shed.get(place, 0),
                 refusal=refused,

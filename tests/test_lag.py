@@ -148,6 +148,24 @@ async def test_a_worker_brings_the_lag_to_nothing(settings: Settings, tmp_path: 
     ]
 
 
+async def test_a_worker_that_starts_is_never_called_a_stall(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """From nobody there to all applied no other verdicts are given than those that are true."""
+    await topics.ensure(settings)
+    await publish(settings, 25)
+    async with Lookout(settings, window_s=60, recent_s=1) as lookout:
+        seen = [(await lookout.watch(1.5, every_s=0.5)).verdict]
+        async with crew(settings, tmp_path, workers=1), asyncio.timeout(60):
+            while (found := await lookout.look()).lag:
+                seen.append(found.verdict)
+                await asyncio.sleep(0.2)
+
+    assert seen[0] is Verdict.STOP
+    assert Verdict.WARN in seen  # it is there, and has not yet begun
+    assert set(seen) <= {Verdict.STOP, Verdict.WARN, Verdict.OK}
+
+
 async def test_what_happens_to_workers_and_store_is_named(
     settings: Settings, tmp_path: Path
 ) -> None:

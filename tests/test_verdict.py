@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.refusal import refusal
-from models.verdict import COMMANDS, HELD, Observation, Verdict, judge
+from models.verdict import COMMANDS, HELD, WAIT, Observation, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,6 +122,38 @@ def test_a_store_refuses_writes_where_memory_or_disk_are_full(
     found = refusal(told)
 
     assert (found and words in found.command) if words else found is None
+
+
+def test_a_worker_that_has_just_come_does_not_stall() -> None:
+    """It is given the seconds of its start; if it applies nothing then, it stalls."""
+    gone = window(*[(0, 25)] * 8, attended=False)
+    begins = [
+        replace(one, now=8_000 + one.now, attended=True, has_newcomer=True) for one in gone[:6]
+    ]
+    finding = judge([*gone, begins[0]], recent_ms=RECENT_MS)
+
+    assert verdict(gone) is Verdict.STOP
+    assert (finding.verdict, finding.command) == (Verdict.WARN, WAIT)
+    assert "a worker has just come" in finding.sentence
+    assert verdict([*gone, *begins]) is Verdict.WARN
+    assert verdict([*gone, *begins, replace(begins[-1], now=14_000, fence=5)]) is Verdict.OK
+    stands = replace(begins[-1], now=14_000, has_newcomer=False)
+    assert verdict([*gone, *begins, stands]) is Verdict.STALL
+
+
+@pytest.mark.parametrize(
+    ("works", "expected"), [((0, 100, 200, 300, 400, 500), Verdict.WARN), ((7,) * 6, Verdict.STALL)]
+)
+def test_what_waits_for_a_job_does_not_stall_while_the_job_goes_on(
+    works: tuple[int, ...], expected: Verdict
+) -> None:
+    """A shard does nothing else meanwhile; a job that stands still is a stall like any other."""
+    busy = [
+        replace(one, has_job=True, work=work)
+        for one, work in zip(window(*STANDING), works, strict=True)
+    ]
+
+    assert verdict(busy) is expected
 
 
 def test_load_that_is_shed_is_a_warning_at_least() -> None:
