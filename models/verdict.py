@@ -60,6 +60,20 @@ HELD = "likewave dlq ls"  # the same of a partition that is held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is the same for all partitions at one moment."""
+
+    workers: tuple[str, ...] = ()  # to look at, as `host:pid`
+    has_newcomer: bool = False  # a worker has just come
+    has_job: bool = False  # a shard does a row too large for one call, and nothing else meanwhile
+    work: int = 0  # that all shards ever did, jobs included
+    refusal: Refusal | None = None  # why the store takes no writes
+
+
+UNKNOWN = Surroundings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Where log and shards stood in one partition at `now` (Unix ms)."""
 
@@ -67,15 +81,11 @@ class Observation:
     fence: int  # up to where all shards have it
     end: int
     attended: bool  # a worker is there
-    workers: tuple[str, ...] = ()  # to look at, as `host:pid`
-    has_newcomer: bool = False  # a worker has just come
-    has_job: bool = False  # a shard does a row too large for one call, and nothing else meanwhile
-    work: int = 0  # that all shards ever did, jobs included
+    around: Surroundings = UNKNOWN
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
     halvings: int = 0  # while the worker sheds load: of views one in 2^halvings is counted
-    refusal: Refusal | None = None  # why the store takes no writes
 
     @property
     def lag(self) -> int:
@@ -143,12 +153,13 @@ def processes(workers: Sequence[str]) -> str:
 def _command(verdict: Verdict, last: Observation) -> str:
     if verdict is Verdict.STALL and last.held_since:
         return HELD
-    if last.refusal and verdict in REFUSED:
-        return last.refusal.command
-    if verdict is Verdict.WARN and (last.has_newcomer or last.has_job):
+    around = last.around
+    if around.refusal and verdict in REFUSED:
+        return around.refusal.command
+    if verdict is Verdict.WARN and (around.has_newcomer or around.has_job):
         return WAIT
-    if verdict is Verdict.STALL and last.workers:
-        return processes(last.workers)
+    if verdict is Verdict.STALL and around.workers:
+        return processes(around.workers)
     return last.mend or COMMANDS[verdict]
 
 
@@ -173,9 +184,9 @@ def _verdict(
 def _moving(
     last: Observation, recent: Sequence[Observation], arrival: float
 ) -> tuple[Verdict, str]:
-    if last.refusal:
+    if refused := last.around.refusal:
         return Verdict.WARN, (
-            f"{last.refusal.sentence}: {_waits(last) if last.lag else 'all is applied up to now'}"
+            f"{refused.sentence}: {_waits(last) if last.lag else 'all is applied up to now'}"
         )
     if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
         return Verdict.WARN, (
@@ -203,9 +214,9 @@ def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
         f"{_waits(last)} at offset {last.fence:,}, and none was applied for "
         f"{(last.now - recent[0].now) / 1000:.0f} s"
     )
-    if last.refusal:
+    if refused := last.around.refusal:
         return Verdict.STALL if last.attended else Verdict.STOP, (
-            f"{waits}: {last.refusal.sentence}, and refuses writes"
+            f"{waits}: {refused.sentence}, and refuses writes"
         )
     if last.attended and (soon := _soon(recent)):
         return Verdict.WARN, f"{waits}: {soon}"
@@ -219,10 +230,10 @@ def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
 
 def _soon(recent: Sequence[Observation]) -> str:
     """Say why it is too early to call it a stall; "" where it is not."""
-    last = recent[-1]
+    first, last = recent[0].around, recent[-1].around
     if last.has_newcomer:
         return "a worker has just come, and begins within seconds"
-    if last.has_job and last.work != recent[0].work:
+    if last.has_job and last.work != first.work:
         return "a job is open in a shard, and goes on; the rest follows it"
     return ""
 

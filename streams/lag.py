@@ -17,6 +17,7 @@ from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
 from models.refusal import refusal
+from models.verdict import UNKNOWN, Surroundings
 from streams import attendance, breakers, clock, reader, shedding
 from streams.kafka import ANSWER_MS, explained, options, reach
 from streams.metadata import describe
@@ -24,7 +25,7 @@ from streams.metadata import describe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-    from models.refusal import Refusal
+    from models.presence import Presence
     from streams.metadata import Topic
     from streams.settings import Settings
     from streams.store import Store
@@ -47,15 +48,11 @@ class Position:
     fence: int  # least over the shards
     end: int
     attended: bool = False  # a worker is there
-    workers: tuple[str, ...] = ()  # to look at, as `host:pid`: the silent, or all connected
+    around: Surroundings = UNKNOWN
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
-    has_newcomer: bool = False  # a worker has just come
-    has_job: bool = False  # in some shard a job is open
-    work: int = 0  # that all shards ever did
     halvings: int = 0  # of views one in 2^halvings is counted now
-    refusal: Refusal | None = None  # why the store takes no writes
 
     @property
     def lag(self) -> int:
@@ -101,13 +98,10 @@ class Gauge:
         shards = await asyncio.gather(
             *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
         )
-        censuses = await asyncio.gather(
-            *(reader.census(self._store, shard) for shard in range(self._settings.shards))
-        )
         connected = await attendance.connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
         shed = await shedding.told(self._store, places)
-        refused = refusal(await self._store.info("memory", "persistence"))
+        around = await self._around(connected)
         self.workers = len(set(holders.values()))
         self.silent = tuple(one.name for one in connected if one.is_silent)
         positions = [
@@ -116,13 +110,9 @@ class Gauge:
                     place, found[place.topic].log, (starts[place], ends[place]), shards
                 ),
                 attended=bool(connected) or place in holders,
-                workers=self.silent or tuple(one.name for one in connected),
-                has_newcomer=any(one.is_new for one in connected),
-                has_job=any(one.busy for one in censuses),
-                work=sum(one.work for one in censuses),
+                around=around,
                 held_since=held.get(f"{one.topic}:{one.partition}", 0),
                 halvings=shed.get(place, 0),
-                refusal=refused,
             )
             for place in places
         ]
@@ -137,6 +127,19 @@ class Gauge:
         self._since = {_still(one): since for one, since in found.items()}
         since = {(one.topic, one.partition): at for one, at in found.items()}
         return Backlog(clock.now_ms(), positions, since)
+
+    async def _around(self, connected: Sequence[Presence]) -> Surroundings:
+        censuses = await asyncio.gather(
+            *(reader.census(self._store, shard) for shard in range(self._settings.shards))
+        )
+        suspects = [one for one in connected if one.is_silent] or connected
+        return Surroundings(
+            workers=tuple(one.name for one in suspects),
+            has_newcomer=any(one.is_new for one in connected),
+            has_job=any(one.busy for one in censuses),
+            work=sum(one.work for one in censuses),
+            refusal=refusal(await self._store.info("memory", "persistence")),
+        )
 
     async def dead_letters(self) -> int:
         """Count what ever went to the dead letters."""

@@ -168,15 +168,11 @@ class Lookout:
                 fence=one.fence,
                 end=one.end,
                 attended=one.attended,
-                workers=one.workers,
-                has_newcomer=one.has_newcomer,
-                has_job=one.has_job,
-                work=one.work,
+                around=one.around,
                 fault=one.fault,
                 mend=one.mend,
                 held_since=one.held_since,
                 halvings=one.halvings,
-                refusal=one.refusal,
             )
         )
         while len(window) > 1 and window[1].now <= now - self._window_ms:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.refusal import refusal
-from models.verdict import COMMANDS, HELD, WAIT, Observation, Verdict, judge
+from models.verdict import COMMANDS, HELD, WAIT, Observation, Surroundings, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,8 +91,8 @@ def test_a_store_that_refuses_writes_is_the_cause_of_what_stands(
     *, attended: bool, expected: Verdict
 ) -> None:
     """It is named, with what helps, instead of workers; and where nothing waits, as a warning."""
-    there = {"workers": ("east:7",), "refusal": FULL}
-    standing = [replace(one, **there) for one in window(*STANDING, attended=attended)]
+    around = Surroundings(workers=("east:7",), refusal=FULL)
+    standing = [replace(one, around=around) for one in window(*STANDING, attended=attended)]
     level = judge([replace(standing[-1], fence=10)], recent_ms=RECENT_MS)
     finding = judge(standing, recent_ms=RECENT_MS)
 
@@ -128,7 +128,8 @@ def test_a_worker_that_has_just_come_does_not_stall() -> None:
     """It is given the seconds of its start; if it applies nothing then, it stalls."""
     gone = window(*[(0, 25)] * 8, attended=False)
     begins = [
-        replace(one, now=8_000 + one.now, attended=True, has_newcomer=True) for one in gone[:6]
+        replace(one, now=8_000 + one.now, attended=True, around=Surroundings(has_newcomer=True))
+        for one in gone[:6]
     ]
     finding = judge([*gone, begins[0]], recent_ms=RECENT_MS)
 
@@ -137,7 +138,7 @@ def test_a_worker_that_has_just_come_does_not_stall() -> None:
     assert "a worker has just come" in finding.sentence
     assert verdict([*gone, *begins]) is Verdict.WARN
     assert verdict([*gone, *begins, replace(begins[-1], now=14_000, fence=5)]) is Verdict.OK
-    stands = replace(begins[-1], now=14_000, has_newcomer=False)
+    stands = replace(begins[-1], now=14_000, around=Surroundings())
     assert verdict([*gone, *begins, stands]) is Verdict.STALL
 
 
@@ -149,7 +150,7 @@ def test_what_waits_for_a_job_does_not_stall_while_the_job_goes_on(
 ) -> None:
     """A shard does nothing else meanwhile; a job that stands still is a stall like any other."""
     busy = [
-        replace(one, has_job=True, work=work)
+        replace(one, around=Surroundings(has_job=True, work=work))
         for one, work in zip(window(*STANDING), works, strict=True)
     ]
 
