@@ -64,6 +64,7 @@ class Drill:
         kill, restart = _done(self._store.kill), _done(self._store.start)
         poison, disk = (self._poison, self._mend_producer), (self._fill, self._make_room)
         full = "STALL", "persistence", "LikewaveStoreDisk"
+        no_memory = "STALL", "memory", "LikewaveStoreFull"
         held = "STALL", "breakers", "LikewaveBreakerOpen"
         other_log = "ERR", "fences", "LikewaveLogMismatch"
         return [
@@ -72,6 +73,7 @@ class Drill:
             Fault("worker frozen", self._freeze, self._thaw, "STALL", "workers", "LikewaveStall"),
             Fault("partition stalled", self._stall, _nothing, "STALL", "topics", "LikewaveStall"),
             Fault("store killed", kill, restart, "no Redis", "store", "LikewaveStoreDown"),
+            Fault("store full", self._fill_memory, self._give_memory, *no_memory),
             Fault("all poison", *poison, *held),
             *([Fault("disk full", *disk, *full)] if self.has_small_disk else []),
             *(self._clocks() if faketime() is not None else []),
@@ -150,6 +152,16 @@ class Drill:
         await self._release()
         await watchers.recovered(self._works, time.perf_counter())
         await self._works.command("dlq", "redrive", "--reason", "future", "--yes")
+
+    async def _fill_memory(self) -> None:
+        """Leave the store no more memory than it uses."""
+        async with stores.opened(self._works.settings) as feeds:
+            used = (await feeds.info("memory"))["used_memory"]
+            await feeds.config_set("maxmemory", used)
+
+    async def _give_memory(self) -> None:
+        async with stores.opened(self._works.settings) as feeds:
+            await feeds.config_set("maxmemory", 0)
 
     async def _fill(self) -> None:
         with self._filler.open("wb", buffering=0) as file:

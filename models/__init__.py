@@ -54,6 +54,8 @@ In import order; a module imports only what stands above it:
     spread       how far something spreads, how evenly, how broadly
     diary        what came of a simulation, for circles, creators and topics
     spam         what spam looks like
+    presence     a worker as the store knows it: whether it is silent, whether it has just come
+    refusal      why a store refuses writes, and the command that helps
     verdict      how one partition does, judged over a window of observations
     baselines    plain rankings of the same acts, to hold pages against: the crowd, friends, chance
     study        what is studied: a history whose users and items are numbers, its circles, its acts

@@ -8,7 +8,9 @@ be asked for at any moment. From the worst to the best, the first that applies:
     STALL   it is held by its breaker
     STOP    events wait, the fence stands still, and no worker is there
     STALL   the same while a worker is there: it holds the partition, or its process is connected
-    WARN    the fence moves, but more and more events wait, or load is shed
+            (where the store refuses writes, that is the cause, and what both say)
+    WARN    the same while a worker has just come, or a job goes on: it is too early to tell
+    WARN    none of these, but the store refuses writes, more and more wait, or load is shed
     OK      all is applied, or what waits does not become more
 
 Standing still, growing and all rates are judged over the recent part of the window, and only where
@@ -30,6 +32,8 @@ from models.counting import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.refusal import Refusal
+
 
 class Verdict(StrEnum):
     """How a partition does."""
@@ -50,7 +54,23 @@ COMMANDS = {  # the first to run
     Verdict.REWIND: "likewave lag --watch",
     Verdict.ERR: "likewave doctor",
 }
+WAIT = "likewave lag --watch"  # and see it go down
+REFUSED = (Verdict.WARN, Verdict.STALL, Verdict.STOP)  # where the store may be the cause
 HELD = "likewave dlq ls"  # the same of a partition that is held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is the same for all partitions at one moment."""
+
+    workers: tuple[str, ...] = ()  # to look at, as `host:pid`
+    has_newcomer: bool = False  # a worker has just come
+    has_job: bool = False  # a shard does a row too large for one call, and nothing else meanwhile
+    work: int = 0  # that all shards ever did, jobs included
+    refusal: Refusal | None = None  # why the store takes no writes
+
+
+UNKNOWN = Surroundings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +81,7 @@ class Observation:
     fence: int  # up to where all shards have it
     end: int
     attended: bool  # a worker is there
-    workers: tuple[str, ...] = ()  # that are known, as `host:pid`
+    around: Surroundings = UNKNOWN
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
@@ -133,8 +153,13 @@ def processes(workers: Sequence[str]) -> str:
 def _command(verdict: Verdict, last: Observation) -> str:
     if verdict is Verdict.STALL and last.held_since:
         return HELD
-    if verdict is Verdict.STALL and last.workers:
-        return processes(last.workers)
+    around = last.around
+    if around.refusal and verdict in REFUSED:
+        return around.refusal.command
+    if verdict is Verdict.WARN and (around.has_newcomer or around.has_job):
+        return WAIT
+    if verdict is Verdict.STALL and around.workers:
+        return processes(around.workers)
     return last.mend or COMMANDS[verdict]
 
 
@@ -153,6 +178,16 @@ def _verdict(
         return Verdict.STALL, _held(last)
     if recent and recent[0].fence == last.fence:
         return _standing(recent)
+    return _moving(last, recent, arrival)
+
+
+def _moving(
+    last: Observation, recent: Sequence[Observation], arrival: float
+) -> tuple[Verdict, str]:
+    if refused := last.around.refusal:
+        return Verdict.WARN, (
+            f"{refused.sentence}: {_waits(last) if last.lag else 'all is applied up to now'}"
+        )
     if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
         return Verdict.WARN, (
             f"{_waits(last)}, and more arrive than are applied: "
@@ -179,12 +214,28 @@ def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
         f"{_waits(last)} at offset {last.fence:,}, and none was applied for "
         f"{(last.now - recent[0].now) / 1000:.0f} s"
     )
+    if refused := last.around.refusal:
+        return Verdict.STALL if last.attended else Verdict.STOP, (
+            f"{waits}: {refused.sentence}, and refuses writes"
+        )
+    if last.attended and (soon := _soon(recent)):
+        return Verdict.WARN, f"{waits}: {soon}"
     if last.attended:
         return Verdict.STALL, (
             f"{waits} though a worker is there: see whether it is frozen (stat T) and what its "
             "log says, and start it again"
         )
     return Verdict.STOP, f"{waits}: no worker is there, start one"
+
+
+def _soon(recent: Sequence[Observation]) -> str:
+    """Say why it is too early to call it a stall; "" where it is not."""
+    first, last = recent[0].around, recent[-1].around
+    if last.has_newcomer:
+        return "a worker has just come, and begins within seconds"
+    if last.has_job and last.work != first.work:
+        return "a job is open in a shard, and goes on; the rest follows it"
+    return ""
 
 
 def _measured(window: Sequence[Observation]) -> Sequence[Observation]:

@@ -93,7 +93,7 @@ The local stack:
 
 Checked:
 
-    host_checks   what may be wrong on this host: policy file, keys, the local stack
+    host_checks   what may be wrong on this host: policy file, the API, the local stack
     broker_checks  what may be wrong with Kafka: brokers, topics, the group, clocks
     store_checks  what may be wrong with the store, one thing a check
     log_checks    what may be wrong between log and store: fences not within this log

@@ -2,11 +2,13 @@
 
 A worker that ended is neither. One that is frozen (SIGSTOP, a debugger) leaves the group when its
 session is over, but its connections stay open, because the kernel holds them: so it is told apart
-from one that is not there. A worker that reaches Kafka but not the store is a member alone.
+from one that is not there, and a worker that says nothing on any of them from one that has nothing
+to do. A worker that reaches Kafka but not the store is a member alone.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin.client import DescribeGroupsRequest
@@ -21,6 +23,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from redis.exceptions import NoPermissionError
 
+from models.presence import Presence
 from streams.store import workers_name
 
 if TYPE_CHECKING:
@@ -56,12 +59,22 @@ async def holders(client: AIOKafkaClient, group: str) -> dict[tuple[str, int], s
     }
 
 
-async def connected(store: Store, settings: Settings) -> tuple[str, ...]:
-    """Name the workers of this deployment that have a connection to the store, as `host:pid`."""
+async def connected(store: Store, settings: Settings) -> list[Presence]:
+    """Give the workers of this deployment that have connections to the store, by their names."""
     try:
         clients: Any = await store.client_list()
     except NoPermissionError:
-        return ()
+        return []
     begin = workers_name(settings)
-    names = {client["name"] for client in clients}
-    return tuple(sorted(name.removeprefix(begin) for name in names if name.startswith(begin)))
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for client in clients:
+        if client["name"].startswith(begin):
+            found[client["name"].removeprefix(begin)].append(client)
+    return [
+        Presence(
+            name,
+            silent_s=min(int(one["idle"]) for one in connections),
+            there_s=max(int(one["age"]) for one in connections),
+        )
+        for name, connections in sorted(found.items())
+    ]

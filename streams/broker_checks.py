@@ -111,7 +111,7 @@ async def _connected(settings: Settings) -> tuple[str, ...]:
     """Name the workers that the store knows; none, where it is away."""
     try:
         async with store.opened(settings) as feeds:
-            return await attendance.connected(feeds, settings)
+            return tuple(one.name for one in await attendance.connected(feeds, settings))
     except StoreError:
         return ()
 

@@ -1,12 +1,16 @@
-"""What may be wrong on this host: the policy file, keys and secret of the API, the local stack."""
+"""What may be wrong on this host: the policy file, the API set up on it, the local stack."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 from models.errors import LikewaveError, StackError
 from models.finding import Finding, fail, failed, ok, warn
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 OLDEST_JAVA = 17
+PATIENCE_S = 3.0  # for the API, which takes milliseconds
+DIRECT = build_opener(ProxyHandler({}))
 LITTLE_DISK, NO_DISK = 2**30, 2**27  # bytes
 
 
@@ -53,7 +59,25 @@ def _api(settings: Settings) -> Finding:
     if settings.api_secret is None:
         remedy = "set LIKEWAVE_API_SECRET, the same for all processes of the API"
         return warn("API", "it has no secret to sign cursors with", remedy)
-    return ok("API", "keys and secret are there")
+    return _answer(settings.api_url)
+
+
+def _answer(url: str) -> Finding:
+    """Ask the API whether it lives: one that is frozen takes a connection, and is silent."""
+    where = f"{url}/health"
+    try:
+        with DIRECT.open(where, timeout=PATIENCE_S):
+            return ok("API", f"keys and secret are there, and it answers at {url}")
+    except HTTPError as error:
+        found = f"{where} answers {error.code}"
+        return fail("API", found, "see the log of the API, and start it again")
+    except URLError as error:
+        remedy = "start it (likewave api), or set LIKEWAVE_API_URL to where it is"
+        return warn("API", f"it cannot be reached at {url} ({error.reason})", remedy)
+    except (OSError, HTTPException):
+        port = urlsplit(url).port or 443
+        remedy = f"ss -ltnp 'sport = :{port}' there shows its pid: kill -9 it, and start it again"
+        return fail("API", f"it takes connections at {url} and does not answer: frozen", remedy)
 
 
 def _java() -> Finding:

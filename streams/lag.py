@@ -16,6 +16,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
+from models.refusal import refusal
+from models.verdict import UNKNOWN, Surroundings
 from streams import attendance, breakers, clock, reader, shedding
 from streams.fences import REFILL
 from streams.kafka import ANSWER_MS, explained, options, reach
@@ -24,6 +26,7 @@ from streams.metadata import describe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
+    from models.presence import Presence
     from streams.metadata import Topic
     from streams.settings import Settings
     from streams.store import Store
@@ -46,7 +49,7 @@ class Position:
     fence: int  # least over the shards
     end: int
     attended: bool = False  # a worker is there
-    workers: tuple[str, ...] = ()  # that are connected to the store, as `host:pid`
+    around: Surroundings = UNKNOWN
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
     held_since: int = 0  # by its breaker, Unix ms; 0 is not held
@@ -83,6 +86,7 @@ class Gauge:
         self._consumer = consumer
         self._since: dict[Position, int] = {}
         self.workers = 0  # that held partitions when the positions were read last
+        self.silent: tuple[str, ...] = ()  # workers that are connected to the store and say nothing
 
     async def positions(self) -> list[Position]:
         """Read ends and fences; raise BrokerError where Kafka is away."""
@@ -98,14 +102,16 @@ class Gauge:
         connected = await attendance.connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
         shed = await shedding.told(self._store, places)
+        around = await self._around(connected)
         self.workers = len(set(holders.values()))
+        self.silent = tuple(one.name for one in connected if one.is_silent)
         positions = [
             replace(
                 one := self._position(
                     place, found[place.topic].log, (starts[place], ends[place]), shards
                 ),
                 attended=bool(connected) or place in holders,
-                workers=connected,
+                around=around,
                 held_since=held.get(f"{one.topic}:{one.partition}", 0),
                 halvings=shed.get(place, 0),
             )
@@ -122,6 +128,19 @@ class Gauge:
         self._since = {_still(one): since for one, since in found.items()}
         since = {(one.topic, one.partition): at for one, at in found.items()}
         return Backlog(clock.now_ms(), positions, since)
+
+    async def _around(self, connected: Sequence[Presence]) -> Surroundings:
+        censuses = await asyncio.gather(
+            *(reader.census(self._store, shard) for shard in range(self._settings.shards))
+        )
+        suspects = [one for one in connected if one.is_silent] or connected
+        return Surroundings(
+            workers=tuple(one.name for one in suspects),
+            has_newcomer=any(one.is_new for one in connected),
+            has_job=any(one.busy for one in censuses),
+            work=sum(one.work for one in censuses),
+            refusal=refusal(await self._store.info("memory", "persistence")),
+        )
 
     async def dead_letters(self) -> int:
         """Count what ever went to the dead letters."""

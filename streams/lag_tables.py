@@ -10,7 +10,7 @@ from rich.text import Text
 
 from models.counting import counted
 from models.policy import DAY, HOUR, MINUTE, SECOND
-from models.verdict import Verdict
+from models.verdict import Verdict, processes
 from streams.tables import plain
 from streams.verdicts import SEVERITY
 
@@ -52,6 +52,9 @@ def remedies(found: Diagnosis) -> Iterator[RenderableType]:
     """Say what to do, and of each such remedy by the partition that lags most what it is about."""
     bad = [one for one in found.partitions if one.verdict is not Verdict.OK]
     bad.sort(key=lambda one: (*_remedy(one), one.lag), reverse=True)
+    if found.silent and processes(found.silent) not in {one.command for one in bad}:
+        yield Text(f"{Verdict.WARN} {counted(len(found.silent), 'worker')}: {_silent(found)}")
+        yield Text(f"    {processes(found.silent)}", style="bold")
     for (_, command), (one, *more) in ((what, list(all_)) for what, all_ in groupby(bad, _remedy)):
         also = f" (and {len(more)} more)" if more else ""
         yield Text(f"{one.verdict} {one.topic}:{one.partition}{also}: {one.sentence}")
@@ -81,6 +84,13 @@ def span(seconds: float | None) -> str:
 def named(verdict: Verdict) -> Text:
     """Write a verdict in its colour."""
     return Text(verdict.value, style=STYLES.get(verdict, BAD))
+
+
+def _silent(found: Diagnosis) -> str:
+    return (
+        f"{', '.join(found.silent)}: connected to the store and silent; in state T it is frozen: "
+        "kill -9 it"
+    )
 
 
 def _total(found: Diagnosis) -> str:

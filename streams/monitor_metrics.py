@@ -57,8 +57,10 @@ class Findings(Collector):
         self._last = last
 
     def collect(self) -> Iterator[Metric]:
-        """Give all metrics but the histogram."""
+        """Give all metrics but the histogram; none before the first look."""
         report = self._last()
+        if not report.at:
+            return
         yield _gauge("broker_up", "Whether Kafka answers", report.diagnosis.broker_up)
         yield _gauge("store_up", "Whether the store answers", not report.store.error)
         yield _clocks(report)
@@ -69,7 +71,7 @@ class Findings(Collector):
             yield _breakers(report)
             if report.store.audited is not None:
                 yield from _audit(report.store.audited)
-        if FEED in report.freshness:
+        if FEED in report.freshness and report.freshness[FEED].seen_at:
             yield _gauge(
                 "canary_last_seen_timestamp_seconds",
                 "When an act of the canary was last seen in a feed",

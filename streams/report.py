@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from models.errors import StoreError
+from models.refusal import refusal
 from models.verdict import Verdict
 from streams import breakers, continuous, reader, verdicts
 from streams import store as stores
@@ -41,6 +42,7 @@ class StoreState:
     held: list[breakers.Held] = field(default_factory=list)
     audited: continuous.Summary | None = None  # by the continuous audit, if one ever ran
     unwritten: list[str] = field(default_factory=list)  # what it could not write to its disk
+    refusal: str = ""  # why it takes no writes
     clock_ahead_s: float = 0.0  # of this host's
     error: str = ""
 
@@ -105,6 +107,7 @@ async def _state(settings: Settings) -> StoreState:
     try:
         async with stores.opened(settings) as store:
             info, ahead_s = await store.info(), await stores.clock_ahead_s(store)
+            refused = refusal(info)
             shards = [reader.census(store, shard) for shard in range(settings.shards)]
             return StoreState(
                 memory_bytes=info["used_memory"],
@@ -115,6 +118,7 @@ async def _state(settings: Settings) -> StoreState:
                 held=await breakers.held(store),
                 audited=await continuous.last(store),
                 unwritten=stores.unwritten(info),
+                refusal=refused.sentence if refused else "",
                 clock_ahead_s=ahead_s,
             )
     except StoreError as error:

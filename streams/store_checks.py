@@ -12,6 +12,7 @@ from redis.exceptions import NoPermissionError
 from models.counting import counted
 from models.errors import LikewaveError
 from models.finding import Finding, State, fail, failed, ok, warn
+from models.refusal import refusal
 from streams import breakers, reader, store
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ async def _memory(feeds: store.Store, settings: Settings, _: int) -> Finding:
     whose = "maxmemory" if info["maxmemory"] else "the machine's memory"
     share = info["used_memory"] / limit
     found = f"{info['used_memory'] / 2**20:,.0f} MB used, {share:.0%} of {whose}"
+    if info["maxmemory"] and (refused := refusal(info)):
+        return fail("memory", f"{found}: it refuses writes, or is about to", refused.command)
     remedy = "raise maxmemory, move the store to a larger machine, or use more shards"
     if share < ROOM:
         return ok("memory", found)

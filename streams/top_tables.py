@@ -28,6 +28,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 20  # of a sparkline
 MEGABYTE = 2**20
 UP = {True: "up", False: "away"}
+UNTOLD = "while the store refuses writes, no monitor can leave its report there"
 
 
 def top(sight: Sight, *, now: int) -> RenderableType:
@@ -71,17 +72,20 @@ def _headline(report: Report) -> RenderableType:
     words = [
         f"broker {UP[found.broker_up]}",
         f"store {UP[not report.store.error]}",
+        *([report.store.refusal] if report.store.refusal else []),
         f"workers with partitions: {found.workers}",
     ]
     if not found.error:
         return Text.assemble(lag_tables.named(found.verdict), "  ", ", ".join(words))
-    return Group(Text(", ".join(words[:2])), Text(f"cannot be measured: {found.error}", style=BAD))
+    return Group(Text(", ".join(words[:-1])), Text(f"cannot be measured: {found.error}", style=BAD))
 
 
 def _source(sight: Sight, now: int) -> str:
     age = f"{(now - sight.monitor_at) / 1_000:,.1f} s old"
     if sight.by_monitor:
         return f"{moment(now)} UTC, by a monitor's report, {age}"
+    if sight.report.store.refusal:
+        return f"{moment(now)} UTC, asked from here: {UNTOLD}"
     last = f"a monitor's report is {age}" if sight.monitor_at else "no report of a monitor is found"
     return f"{moment(now)} UTC, asked from here: {last}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from models.errors import BrokerError, LikewaveError
@@ -58,6 +58,7 @@ class Diagnosis:
     catch_up_s: float | None = 0.0
     dead_letters: int = 0  # that were ever written
     workers: int = 0  # that hold partitions
+    silent: list[str] = field(default_factory=list)  # workers that say nothing, as `host:pid`
     partitions: list[Judged]
     hot_accounts: list[hot.Account]  # of the partition in which most wait
     error: str = ""
@@ -121,12 +122,17 @@ class Lookout:
         judged = [self._judge(one, backlog, total) for one in backlog.positions]
         catch_ups = [one.catch_up_s for one in judged]
         return Diagnosis(
-            verdict=max((one.verdict for one in judged), key=SEVERITY.index),
+            verdict=max(
+                Verdict.WARN if asked.silent else Verdict.OK,
+                *(one.verdict for one in judged),
+                key=SEVERITY.index,
+            ),
             lag=total,
             seconds=max(one.seconds for one in judged),
             catch_up_s=None if None in catch_ups else max(filter(None, catch_ups), default=0.0),
             dead_letters=await asked.dead_letters(),
             workers=asked.workers,
+            silent=list(asked.silent),
             partitions=judged,
             hot_accounts=await self._hot_accounts(
                 max(judged, key=lambda one: one.lag), backlog.now
@@ -162,7 +168,7 @@ class Lookout:
                 fence=one.fence,
                 end=one.end,
                 attended=one.attended,
-                workers=one.workers,
+                around=one.around,
                 fault=one.fault,
                 mend=one.mend,
                 held_since=one.held_since,

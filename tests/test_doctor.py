@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import replace
@@ -19,11 +20,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from models.events import Like
 from models.finding import State
 from models.policy import HOUR
-from streams import doctor, report, topics
+from models.refusal import refusal
+from streams import doctor, host_checks, report, topics
 from streams.clock import now_ms
 from streams.local import Store
 from streams.producer import Producer
 from tests.command import environment, run
+from tests.doors import serving, with_keys
 from tests.feeder import feeding
 from tests.test_topics import create, delete
 
@@ -95,6 +98,30 @@ async def test_servers_out_of_reach_are_findings_among_others(
     assert "no Kafka at 127.0.0.1:9" in done.stdout
     assert "no Redis at redis://127.0.0.1:9/0" in done.stdout
     assert "-> start it, or mend LIKEWAVE_KAFKA (without it `likewave up`" in done.stdout
+
+
+async def test_an_api_that_is_frozen_is_told_from_one_that_is_not_there(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The one takes connections and is silent, the other refuses them; one that lives is ok."""
+    there = with_keys(settings, tmp_path)
+    with serving(settings, tmp_path) as doors:
+        lives = api_check(there, doors.url)
+    gone = api_check(there, doors.url)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        frozen = api_check(there, f"http://127.0.0.1:{port}")
+
+    assert [one.state for one in (lives, gone, frozen)] == [State.OK, State.WARN, State.FAIL]
+    assert f"answers at {doors.url}" in lives.found
+    assert "likewave api" in gone.remedy
+    assert f"ss -ltnp 'sport = :{port}'" in frozen.remedy
+
+
+def api_check(settings: Settings, url: str) -> Finding:
+    """Give what is found of the API at `url`."""
+    found = host_checks.examine(settings.model_copy(update={"api_url": url}))
+    return next(one for one in found if one.check == "API")
 
 
 async def test_a_policy_file_that_cannot_be_used_is_named(
@@ -237,11 +264,14 @@ async def test_a_full_disk_is_named_and_heals(settings: Settings, small_disk: Pa
             while client.set("big", "x" * 100_000):
                 await asyncio.sleep(0.05)
         full = await wrong(there)
+        said = refusal(client.info())
         filler.unlink()
         while "persistence" in await wrong(there):
             await asyncio.sleep(0.2)
 
     assert "aof_last_write_status" in full["persistence"].found
+    assert said is not None
+    assert said.sentence == "the store cannot write to its disk (aof_last_write_status)"
     assert "free its disk" in full["persistence"].remedy
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,8 +13,9 @@ from confluent_kafka.admin import AdminClient
 
 from models.events import Like
 from models.finding import State
+from models.refusal import CLI
 from models.verdict import Verdict
-from streams import broker_checks, reader, store, topics
+from streams import broker_checks, reader, store, store_checks, topics
 from streams.clock import now_ms
 from streams.producer import Producer
 from streams.verdicts import Lookout
@@ -146,6 +148,24 @@ async def test_a_worker_brings_the_lag_to_nothing(settings: Settings, tmp_path: 
     ]
 
 
+async def test_a_worker_that_starts_is_never_called_a_stall(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """From nobody there to all applied no other verdicts are given than those that are true."""
+    await topics.ensure(settings)
+    await publish(settings, 25)
+    async with Lookout(settings, window_s=60, recent_s=1) as lookout:
+        seen = [(await lookout.watch(1.5, every_s=0.5)).verdict]
+        async with crew(settings, tmp_path, workers=1), asyncio.timeout(60):
+            while (found := await lookout.look()).lag:
+                seen.append(found.verdict)
+                await asyncio.sleep(0.2)
+
+    assert seen[0] is Verdict.STOP
+    assert Verdict.WARN in seen  # it is there, and has not yet begun
+    assert set(seen) <= {Verdict.STOP, Verdict.WARN, Verdict.OK}
+
+
 async def test_what_happens_to_workers_and_store_is_named(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -181,6 +201,61 @@ async def test_what_happens_to_workers_and_store_is_named(
     ]
     assert (flushed.verdict, refilled.verdict) == (Verdict.REWIND, Verdict.OK)
     assert (stopped.verdict, stopped.command) == (Verdict.STOP, "likewave worker")
+
+
+async def test_a_frozen_worker_of_two_is_named_though_nothing_waits(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The other one applies all there is: `lag` warns, of the frozen one alone, until it wakes."""
+    async with (
+        crew(settings, tmp_path, workers=2) as workers,
+        Lookout(settings, window_s=60, recent_s=1) as lookout,
+    ):
+        await publish(settings, 25)
+        await workers.caught_up()
+        well = await lookout.look()
+        frozen = workers.workers[0].pid
+        os.kill(frozen, signal.SIGSTOP)
+        async with asyncio.timeout(30):
+            while not (found := await lookout.look()).silent:
+                await asyncio.sleep(0.5)
+        await publish(settings, 25)
+        await workers.caught_up()
+        said = await asyncio.to_thread(run, "lag", folder=tmp_path, settings=settings)
+        os.kill(frozen, signal.SIGCONT)
+        async with asyncio.timeout(30):
+            while (awake := await lookout.look()).silent:
+                await asyncio.sleep(0.5)
+
+    assert (well.silent, awake.silent) == ([], [])
+    assert [name.rpartition(":")[2] for name in found.silent] == [str(frozen)]
+    assert said.returncode == 1
+    assert "WARN 1 worker: " in said.stdout
+    assert f"ps -o pid,stat,etime,args -p {frozen}  # on" in said.stdout
+
+
+async def test_a_full_store_is_named_and_the_command_helps(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """No worker is suspected; with the memory that the command gives they go on by themselves."""
+    async with (
+        crew(settings, tmp_path, workers=1) as workers,
+        Lookout(settings, window_s=60, recent_s=1) as lookout,
+        store.opened(settings) as feeds,
+    ):
+        await publish(settings, 25)
+        await workers.caught_up()
+        await feeds.config_set("maxmemory", (await feeds.info("memory"))["used_memory"] // 2)
+        await publish(settings, 25)
+        full = likes(await lookout.watch(2, every_s=0.5))
+        doctored = {one.check: one for one in await store_checks.examine(settings, 0)}
+        command, setting, name, limit = full.command.removeprefix(f"{CLI} ").split(" ")
+        await feeds.execute_command(command, setting, name, limit)
+        await workers.assert_equal()
+
+    assert (full.verdict, full.lag) == (Verdict.STALL, 25)
+    assert "s: the store is full (" in full.sentence
+    assert full.command == doctored["memory"].remedy == f"{CLI} CONFIG SET maxmemory 100mb"
 
 
 async def test_servers_that_are_away_are_one_line_and_come_back(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams import report, topics
+from streams import monitor_metrics, report, topics
 from streams import store as stores
 from streams.server import free_port
 from tests import command
@@ -81,6 +81,7 @@ async def test_metrics_tell_of_log_store_and_freshness(settings: Settings, tmp_p
                 now.get(("freshness_seconds_count", "stream"), 0) > 1
                 and now.get(("warm_users", "0")) == 2
                 and ("clock_ahead_seconds", "kafka") in now
+                and ("canary_last_seen_timestamp_seconds",) in now
             ),
         )
         async with stores.opened(settings) as feeds:
@@ -127,3 +128,11 @@ async def test_without_servers_it_serves_all_the_same(settings: Settings, tmp_pa
         health = await client.get("/health")
 
     assert (found["broker_up",], found["store_up",], health.status_code) == (0, 0, 200)
+    assert ("canary_last_seen_timestamp_seconds",) not in found
+
+
+def test_before_the_first_look_nothing_is_down() -> None:
+    """What was not yet asked is absent: nobody is woken because a monitor starts."""
+    findings = monitor_metrics.Findings(lambda: report.NOTHING_YET)
+
+    assert list(findings.collect()) == []

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import redis
 
 from models.events import Like
 from models.finding import State
@@ -112,6 +113,23 @@ async def test_a_monitors_report_is_shown_where_it_is_fresh(
     assert "12 partitions are OK" in done.stdout
     assert not old.by_monitor
     assert now_ms() - old.monitor_at > 60_000
+
+
+async def test_a_full_store_is_shown_as_why_the_monitors_report_is_old(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """A monitor cannot leave its report there: its age says nothing about the monitor."""
+    await topics.ensure(settings)
+    await report.keep(settings, replace(await looked(settings), at=now_ms() - 60_000))
+    with redis.Redis.from_url(store.url) as client:
+        client.config_set("maxmemory", 1)
+    done = await asyncio.to_thread(run, "top", "--once", folder=tmp_path, settings=settings)
+
+    shown = " ".join(done.stdout.split())
+
+    assert done.returncode == 1
+    assert "WARN broker up, store up, the store is full (" in shown
+    assert "asked from here: while the store refuses writes, no monitor can leave" in shown
 
 
 async def test_what_is_away_is_shown_and_an_exit_code(settings: Settings, tmp_path: Path) -> None:

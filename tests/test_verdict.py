@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.verdict import COMMANDS, HELD, Observation, Verdict, judge
+from models.refusal import refusal
+from models.verdict import COMMANDS, HELD, WAIT, Observation, Surroundings, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +79,82 @@ def test_a_partition_that_is_held_is_named_so() -> None:
 
     assert (finding.verdict, finding.command) == (Verdict.STALL, HELD)
     assert finding.sentence.startswith("held by its breaker since 1970-01-01 00:08:20 UTC: 5 ")
+
+
+FULL = refusal({"used_memory": 995, "maxmemory": 1_000, "total_system_memory": 2**30})
+
+
+@pytest.mark.parametrize(
+    ("attended", "expected"), [(True, Verdict.STALL), (False, Verdict.STOP)], ids=str
+)
+def test_a_store_that_refuses_writes_is_the_cause_of_what_stands(
+    *, attended: bool, expected: Verdict
+) -> None:
+    """It is named, with what helps, instead of workers; and where nothing waits, as a warning."""
+    around = Surroundings(workers=("east:7",), refusal=FULL)
+    standing = [replace(one, around=around) for one in window(*STANDING, attended=attended)]
+    level = judge([replace(standing[-1], fence=10)], recent_ms=RECENT_MS)
+    finding = judge(standing, recent_ms=RECENT_MS)
+
+    assert FULL is not None
+    assert (finding.verdict, finding.command) == (expected, FULL.command)
+    assert "the store is full (0 MB of 0 MB), and refuses writes" in finding.sentence
+    assert (level.verdict, level.command) == (Verdict.WARN, FULL.command)
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"used_memory": 98}, None),
+        ({"used_memory": 99}, "CONFIG SET maxmemory 100mb"),
+        ({"used_memory": 99, "maxmemory": 0}, None),  # without a limit
+        ({"used_memory": 99, "total_system_memory": 120}, "--bigkeys"),
+        ({"rdb_last_bgsave_status": "err"}, "CONFIG GET dir"),
+        ({"aof_last_write_status": "err"}, "CONFIG GET dir"),
+        ({"aof_last_bgrewrite_status": "err"}, None),  # it goes on with the one that it has
+    ],
+)
+def test_a_store_refuses_writes_where_memory_or_disk_are_full(
+    info: dict[str, object], words: str | None
+) -> None:
+    """The command gives no more memory than there is, and tells one cause from the other."""
+    told = {"used_memory": 1, "maxmemory": 100, "total_system_memory": 1_000} | info
+    found = refusal(told)
+
+    assert (found and words in found.command) if words else found is None
+
+
+def test_a_worker_that_has_just_come_does_not_stall() -> None:
+    """It is given the seconds of its start; if it applies nothing then, it stalls."""
+    gone = window(*[(0, 25)] * 8, attended=False)
+    begins = [
+        replace(one, now=8_000 + one.now, attended=True, around=Surroundings(has_newcomer=True))
+        for one in gone[:6]
+    ]
+    finding = judge([*gone, begins[0]], recent_ms=RECENT_MS)
+
+    assert verdict(gone) is Verdict.STOP
+    assert (finding.verdict, finding.command) == (Verdict.WARN, WAIT)
+    assert "a worker has just come" in finding.sentence
+    assert verdict([*gone, *begins]) is Verdict.WARN
+    assert verdict([*gone, *begins, replace(begins[-1], now=14_000, fence=5)]) is Verdict.OK
+    stands = replace(begins[-1], now=14_000, around=Surroundings())
+    assert verdict([*gone, *begins, stands]) is Verdict.STALL
+
+
+@pytest.mark.parametrize(
+    ("works", "expected"), [((0, 100, 200, 300, 400, 500), Verdict.WARN), ((7,) * 6, Verdict.STALL)]
+)
+def test_what_waits_for_a_job_does_not_stall_while_the_job_goes_on(
+    works: tuple[int, ...], expected: Verdict
+) -> None:
+    """A shard does nothing else meanwhile; a job that stands still is a stall like any other."""
+    busy = [
+        replace(one, around=Surroundings(has_job=True, work=work))
+        for one, work in zip(window(*STANDING), works, strict=True)
+    ]
+
+    assert verdict(busy) is expected
 
 
 def test_load_that_is_shed_is_a_warning_at_least() -> None:

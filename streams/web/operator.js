@@ -92,7 +92,7 @@ function show({ by_monitor, monitor_at, report }) {
   find("sign-in").hidden = true;
   find("token").value = "";
   tellVerdict(report.diagnosis);
-  find("source").textContent = source(by_monitor, monitor_at, report.at);
+  find("source").textContent = source(by_monitor, monitor_at, report);
   fill("tiles", tiles(report));
   fill("remedies", remedies(report.diagnosis.partitions));
   showPartitions(report.diagnosis);
@@ -105,9 +105,10 @@ function fill(id, parts) {
   if (selection.isCollapsed || !find(id).contains(selection.anchorNode)) find(id).replaceChildren(...parts);
 }
 
-function source(byMonitor, monitor_at, at) {
+function source(byMonitor, monitor_at, { at, store }) {
   const time = new Date(at).toLocaleTimeString("en-GB");
   if (byMonitor) return `By the monitor’s report of ${time}.`;
+  if (store.refusal) return `Asked by the API at ${time}: while the store refuses writes, no monitor can leave its report there.`;
   const last = monitor_at ? `The last report of a monitor is of ${ago(monitor_at)}.` : "No report of a monitor was found.";
   return `Asked by the API at ${time}. ${last}`;
 }

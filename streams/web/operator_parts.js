@@ -33,17 +33,19 @@ export function tiles({ diagnosis, store, freshness }) {
   );
 }
 
-function ofLog({ error, broker_up, lag, seconds, catch_up_s, workers, partitions }) {
+function ofLog({ error, broker_up, lag, seconds, catch_up_s, workers, silent, partitions }) {
   const broker = ["Kafka", broker_up ? "up" : "away", "", !broker_up];
   if (error) return [broker, ["Lag", "unknown", error, true]];
   const total = (name) => partitions.reduce((sum, one) => sum + one[name], 0);
   return [
     ["Lag", whole(lag), lag ? `the first waits for ${span(seconds)}, level in ${span(catch_up_s)}` : "all is applied"],
     ["Events a second", whole(total("applied_rate")), `applied; ${whole(total("arrival_rate"))} arrive`],
-    ["Workers", String(workers), "hold partitions", workers === 0],
+    ["Workers", String(workers), ofWorkers(silent), workers === 0 || silent.length > 0],
     broker,
   ];
 }
+
+const ofWorkers = (silent) => `hold partitions${silent.length ? `; frozen, or cut off: ${silent.join(", ")}` : ""}`;
 
 function ofCanary({ feed }) {
   if (!feed?.seen_at) return [["Act to visible", "unknown", "a monitor measures it"]];
@@ -57,7 +59,7 @@ function ofLetters({ error, dead_letters }, { held, error: isAway }) {
   return [["Dead letters", error ? "unknown" : whole(dead_letters), isAway ? "" : breakers, sources !== ""]];
 }
 
-function ofStore({ error, memory_bytes, max_memory_bytes, clients, operations_per_s, shards, audited }) {
+function ofStore({ error, refusal, memory_bytes, max_memory_bytes, clients, operations_per_s, shards, audited }) {
   if (error) return [["Store", "away", error, true]];
   const busy = shards.filter((one) => one.busy).map((one) => one.shard);
   const limit = max_memory_bytes ? `of ${whole(max_memory_bytes / MEGABYTE)} MB; ` : "";
@@ -66,7 +68,8 @@ function ofStore({ error, memory_bytes, max_memory_bytes, clients, operations_pe
     [
       "Store",
       `${whole(memory_bytes / MEGABYTE)} MB`,
-      `${limit}${whole(operations_per_s)} operations a second, ${count(clients, "client")}`,
+      refusal || `${limit}${whole(operations_per_s)} operations a second, ${count(clients, "client")}`,
+      refusal !== "",
     ],
     ["Warm users", whole(warm), busy.length ? `a job is open in shard ${busy.join(", ")}` : "no job is open"],
     audit(audited),
