@@ -268,6 +268,8 @@ def how_to_reach(name: str) -> str:
     variable = PREFIX + name.upper()
     if name in EnvSettingsSource(Settings)():
         return f"start it, or mend {variable} (without it `likewave up` starts one of its own)"
+    if running_stack():
+        return f"the stack of this folder starts it again; if not, its logs in {DATA_DIR}/ say why"
     return f"start it with `likewave up`, or set {variable}"
 
 

@@ -11,6 +11,7 @@ import signal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
+from redis.exceptions import RedisError
 
 from models.errors import LikewaveError, StoreError
 from models.events import TOPICS
@@ -110,5 +111,7 @@ async def _crash(app: faust.App) -> None:
         await asyncio.sleep(0.1)
 
 
-def _reason(error: BaseException) -> LikewaveError:
-    return error if isinstance(error, LikewaveError) else StoreError(f"worker crashed: {error!r}")
+def _reason(error: BaseException) -> BaseException:
+    """Give what is to be said of a crash: of the store's errors whoever opened it knows more."""
+    known = isinstance(error, (LikewaveError, RedisError))
+    return error if known else StoreError(f"worker crashed: {error!r}")

@@ -7,12 +7,14 @@ import gzip
 import json
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 from typer.testing import CliRunner
 
+from models.errors import BrokerError
 from models.events import TOPICS, Befriend, Event, Like, Share, Unfriend, encode
 from streams import topics
 from streams.cli import app
@@ -45,6 +47,17 @@ def published(settings: Settings) -> int:
     """Count the records on all topics."""
     bounds = asyncio.run(topics.log_bounds(settings))
     return sum(end for _, end in bounds.values())
+
+
+def await_publication(settings: Settings) -> None:
+    """Wait until something is on the topics, which somebody else makes."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(BrokerError):
+            if published(settings):
+                return
+        time.sleep(0.1)
+    pytest.fail("nothing was published")
 
 
 def apply(settings: Settings, history: list[Event]) -> None:
@@ -458,7 +471,7 @@ class TestTraffic:
         """Ctrl-C ends it after all was acknowledged."""
         options = ("--users", "20", "--rate", "200")
         with start("simulate", *options, folder=tmp_path, settings=settings) as process:
-            time.sleep(3)
+            await_publication(settings)
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate()
         count = int(output.split()[1].replace(",", ""))
