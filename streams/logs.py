@@ -27,6 +27,7 @@ NOISE = (
     "GroupCoordinatorNotAvailable",  # of a broker that has just started
     "Heartbeat failed",  # of every rebalance; the one that follows is reported by its outcome
     "OffsetCommit failed",  # commits are telemetry: the fences say what is done
+    "RuntimeError('Event loop is closed')",  # of a worker that has failed, and is stopped twice
     "seek when flow not active",  # of a fetch during a rebalance, or while the worker leaves
 )
 REPEATED_S = 10.0  # before a library may say the same thing again

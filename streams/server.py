@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import secrets
 import socket
+import tempfile
 import time
 from abc import abstractmethod
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import StackError
 from streams.child import Child
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from contextlib import ExitStack
 
 HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)  # below those that Linux lends to outgoing connections
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 ANSWER_SECONDS = 2.0
 POLL_SECONDS = 0.02
 
@@ -93,6 +96,16 @@ def free_port() -> int:
         if is_free(port):
             return port
     raise StackError(f"no free port between {PORTS.start} and {PORTS.stop}: stop other servers")
+
+
+def usual_port(port: int, running: ExitStack) -> int | None:
+    """Give `port` where nothing listens, and no other stack is about to, until `running` ends."""
+    claim = Path(tempfile.gettempdir()) / f"likewave-{port}.lock"
+    try:
+        fcntl.flock(running.enter_context(claim.open("a")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # claimed, or of another user
+        return None
+    return port if is_free(port) else None
 
 
 def is_free(port: int) -> bool:

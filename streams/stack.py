@@ -25,7 +25,7 @@ from models.errors import StackError
 from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
-from streams.server import HOST, Server, exchange, free_port, is_free
+from streams.server import HOST, Server, exchange, free_port, usual_port
 from streams.settings import DATA_DIR, PREFIX, SECRETS, STACK_FILE, Security, resolve
 from streams.store import address, filled_with, opened
 from streams.supervisor import supervised, together
@@ -55,10 +55,11 @@ class StackOptions:
 class Api(Server):
     """The API of this folder's stack, on the usual port where nothing else is."""
 
-    def __init__(self, settings: Settings) -> None:
-        usual = settings.api_port
-        wanted = "api_port" in settings.model_fields_set or is_free(usual)
-        super().__init__("api", DATA_DIR / "api", usual if wanted else None)
+    def __init__(self, settings: Settings, running: ExitStack) -> None:
+        port: int | None = settings.api_port
+        if "api_port" not in settings.model_fields_set:
+            port = usual_port(settings.api_port, running)
+        super().__init__("api", DATA_DIR / "api", port)
         self.metrics_port = free_port()
 
     def prepare(self) -> None:
@@ -113,11 +114,12 @@ class Monitor(Child):
         return [sys.executable, "-m", "streams.cli", "monitor"]
 
     @staticmethod
-    def reached_by(settings: Settings) -> Settings:
+    def reached_by(settings: Settings, running: ExitStack) -> Settings:
         """Give settings with a port that the monitor can have."""
-        if "monitor_port" in settings.model_fields_set or is_free(settings.monitor_port):
+        if "monitor_port" in settings.model_fields_set:
             return settings
-        return settings.model_copy(update={"monitor_port": free_port()})
+        port = usual_port(settings.monitor_port, running) or free_port()
+        return settings.model_copy(update={"monitor_port": port})
 
 
 async def up(options: StackOptions, say: Callable[[str], None]) -> None:
@@ -151,8 +153,8 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
             )
         settings = await _as_filled(settings)
         await topics.ensure(settings)
-        api = Api(settings)
-        settings = Monitor.reached_by(api.reached_by(settings))
+        api = Api(settings, running)
+        settings = Monitor.reached_by(api.reached_by(settings), running)
         monitor = Monitor()
         workers = [Worker(number) for number in range(1, options.workers + 1)]
         ports = {one.name: one.metrics_port for one in workers} | {api.name: api.metrics_port}

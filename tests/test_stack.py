@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import redis
 
 from models.errors import StackError
 from streams.child import Child
+from streams.server import free_port, usual_port
 from streams.settings import load, resolve
 from streams.stack import StackOptions, local_stack
 from streams.supervisor import supervised, together
@@ -145,6 +146,16 @@ async def test_more_workers_than_partitions_are_refused(named_broker: str) -> No
     with pytest.raises(StackError, match="3 workers share 2 partitions"):
         async with local_stack(StackOptions(workers=3), print):
             pass
+
+
+def test_the_usual_port_is_one_stacks_alone() -> None:
+    """Before anything listens there too: a second that starts at the same moment takes another."""
+    port = free_port()
+    with ExitStack() as first, ExitStack() as second:
+        assert usual_port(port, first) == port
+        assert usual_port(port, second) is None
+        first.close()
+        assert usual_port(port, second) == port
 
 
 async def test_a_taken_port_stops_the_start_and_leaves_nothing(named_broker: str) -> None:
