@@ -10,7 +10,8 @@ be asked for at any moment. From the worst to the best, the first that applies:
     STALL   the same while a worker is there: it holds the partition, or its process is connected
             (where the store refuses writes, that is the cause, and what both say)
     WARN    the same while a worker has just come, or a job goes on: it is too early to tell
-    WARN    none of these, but the store refuses writes, more and more wait, or load is shed
+    WARN    none of these, but the store refuses writes, more and more wait (a hundred at least),
+            the first for longer than half a minute, or load is shed
     OK      all is applied, or what waits does not become more
 
 Standing still, growing and all rates are judged over the recent part of the window, and only where
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from models.counting import counted
 
@@ -46,17 +47,11 @@ class Verdict(StrEnum):
     ERR = "ERR"
 
 
-COMMANDS = {  # the first to run
-    Verdict.OK: "",
-    Verdict.WARN: "likewave worker",
-    Verdict.STALL: "likewave doctor",
-    Verdict.STOP: "likewave worker",
-    Verdict.REWIND: "likewave lag --watch",
-    Verdict.ERR: "likewave doctor",
-}
+WORKER, DOCTOR = "likewave worker", "likewave doctor"  # the first to run
 WAIT = "likewave lag --watch"  # and see it go down
-REFUSED = (Verdict.WARN, Verdict.STALL, Verdict.STOP)  # where the store may be the cause
-HELD = "likewave dlq ls"  # the same of a partition that is held
+HELD = "likewave dlq ls"  # and see what holds it
+MANY = 100  # events; fewer that wait are no reason for more workers
+LATE_S = 30.0  # that the first event has waited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +59,23 @@ class Surroundings:
     """What is the same for all partitions at one moment."""
 
     workers: tuple[str, ...] = ()  # to look at, as `host:pid`
+    has_silent: bool = False  # it is these that are silent
     has_newcomer: bool = False  # a worker has just come
     has_job: bool = False  # a shard does a row too large for one call, and nothing else meanwhile
     work: int = 0  # that all shards ever did, jobs included
     refusal: Refusal | None = None  # why the store takes no writes
+    mend: str = ""  # the command for a partition that cannot be measured, where one is
 
 
 UNKNOWN = Surroundings()
+
+
+class Judgement(NamedTuple):
+    """A verdict, why, and the first command to run."""
+
+    verdict: Verdict
+    sentence: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,7 @@ class Observation:
     fence: int  # up to where all shards have it
     end: int
     attended: bool  # a worker is there
+    waited_s: float = 0.0  # that the first event has waited in the log
     around: Surroundings = UNKNOWN
     fault: str = ""  # why the fence says nothing, and what to do
     mend: str = ""  # the command for it
@@ -120,14 +126,15 @@ def judge(window: Sequence[Observation], *, recent_ms: int) -> Finding:
     arrival = (recent[-1].end - recent[0].end) / seconds
     applied = (recent[-1].fence - recent[0].fence) / seconds
     whole = recent[-1].now - recent[0].now >= recent_ms and all(one.lag for one in recent)
-    verdict, sentence = _verdict(window, recent if whole else [], arrival)
+    verdict, sentence, command = _judgement(window, recent if whole else [], arrival)
     if sampled := window[-1].halvings:
-        verdict = Verdict.WARN if verdict is Verdict.OK else verdict
         sentence += f"; load is shed: of views one in {2**sampled} is counted"
+        if verdict is Verdict.OK:
+            verdict, command = Verdict.WARN, WORKER
     return Finding(
         verdict=verdict,
         sentence=sentence,
-        command=_command(verdict, window[-1]),
+        command=command,
         arrival_rate=arrival,
         applied_rate=applied,
         catch_up_s=None
@@ -150,54 +157,23 @@ def processes(workers: Sequence[str]) -> str:
     return f"ps -o pid,stat,etime,args -p {first[1]}  # on {first[0]}{more}"
 
 
-def _command(verdict: Verdict, last: Observation) -> str:
-    if verdict is Verdict.STALL and last.held_since:
-        return HELD
-    around = last.around
-    if around.refusal and verdict in REFUSED:
-        return around.refusal.command
-    if verdict is Verdict.WARN and (around.has_newcomer or around.has_job):
-        return WAIT
-    if verdict is Verdict.STALL and around.workers:
-        return processes(around.workers)
-    return last.mend or COMMANDS[verdict]
-
-
-def _verdict(
+def _judgement(
     window: Sequence[Observation], recent: Sequence[Observation], arrival: float
-) -> tuple[Verdict, str]:
+) -> Judgement:
     last = window[-1]
     if last.fault:
-        return Verdict.ERR, last.fault
+        return Judgement(Verdict.ERR, last.fault, last.mend or DOCTOR)
     if (highest := max(one.fence for one in _measured(window))) > last.fence:
-        return Verdict.REWIND, (
+        went_back = (
             f"the store went back from offset {highest:,} to {last.fence:,}: it was flushed, "
             "restored or failed over; workers read the log again from there"
         )
+        return Judgement(Verdict.REWIND, went_back, WAIT)
     if last.held_since:
-        return Verdict.STALL, _held(last)
+        return Judgement(Verdict.STALL, _held(last), HELD)
     if recent and recent[0].fence == last.fence:
         return _standing(recent)
     return _moving(last, recent, arrival)
-
-
-def _moving(
-    last: Observation, recent: Sequence[Observation], arrival: float
-) -> tuple[Verdict, str]:
-    if refused := last.around.refusal:
-        return Verdict.WARN, (
-            f"{refused.sentence}: {_waits(last) if last.lag else 'all is applied up to now'}"
-        )
-    if recent and _grows([one.lag for one in recent]) and last.lag > arrival:
-        return Verdict.WARN, (
-            f"{_waits(last)}, and more arrive than are applied: "
-            "start more workers, up to the number of partitions"
-        )
-    return Verdict.OK, f"{_waits(last)}, not more and more" if last.lag else "all applied"
-
-
-def _waits(last: Observation) -> str:
-    return counted(last.lag, "event waits", "events wait")
 
 
 def _held(last: Observation) -> str:
@@ -208,24 +184,29 @@ def _held(last: Observation) -> str:
     )
 
 
-def _standing(recent: Sequence[Observation]) -> tuple[Verdict, str]:
-    last = recent[-1]
+def _standing(recent: Sequence[Observation]) -> Judgement:
+    """Judge a partition in which events wait, and none was applied for a while."""
+    last, around = recent[-1], recent[-1].around
     waits = (
         f"{_waits(last)} at offset {last.fence:,}, and none was applied for "
         f"{(last.now - recent[0].now) / 1000:.0f} s"
     )
-    if refused := last.around.refusal:
-        return Verdict.STALL if last.attended else Verdict.STOP, (
-            f"{waits}: {refused.sentence}, and refuses writes"
-        )
-    if last.attended and (soon := _soon(recent)):
-        return Verdict.WARN, f"{waits}: {soon}"
-    if last.attended:
-        return Verdict.STALL, (
-            f"{waits} though a worker is there: see whether it is frozen (stat T) and what its "
-            "log says, and start it again"
-        )
-    return Verdict.STOP, f"{waits}: no worker is there, start one"
+    stands = Verdict.STALL if last.attended else Verdict.STOP
+    if refused := around.refusal:
+        words = f"{waits}: {refused.sentence}, and refuses writes"
+        return Judgement(stands, words, refused.command)
+    if around.mend:
+        words = f"{waits}: workers go on once that is mended which cannot be measured"
+        return Judgement(stands, words, around.mend)
+    if not last.attended:
+        return Judgement(stands, f"{waits}: no worker is there, start one", WORKER)
+    if soon := _soon(recent):
+        return Judgement(Verdict.WARN, f"{waits}: {soon}", WAIT)
+    words = (
+        f"{waits} though a worker is there: see whether it is frozen (stat T) and what its "
+        "log says, and start it again"
+    )
+    return Judgement(stands, words, processes(around.workers) if around.workers else DOCTOR)
 
 
 def _soon(recent: Sequence[Observation]) -> str:
@@ -233,9 +214,35 @@ def _soon(recent: Sequence[Observation]) -> str:
     first, last = recent[0].around, recent[-1].around
     if last.has_newcomer:
         return "a worker has just come, and begins within seconds"
+    if any(one.around.refusal for one in recent):
+        return "the store has just begun to take writes again, and workers go on within seconds"
     if last.has_job and last.work != first.work:
         return "a job is open in a shard, and goes on; the rest follows it"
     return ""
+
+
+def _moving(last: Observation, recent: Sequence[Observation], arrival: float) -> Judgement:
+    """Judge a partition that is level, or of which events are applied."""
+    waits = _waits(last) if last.lag else "all is applied up to now"
+    if refused := last.around.refusal:
+        return Judgement(Verdict.WARN, f"{refused.sentence}: {waits}", refused.command)
+    if recent and _grows([one.lag for one in recent]) and last.lag >= max(MANY, arrival):
+        more = f"{waits}, and more arrive than are applied"
+        if last.around.has_silent:
+            frozen = f"{more}: a worker is connected and silent, see whether it is frozen (stat T)"
+            return Judgement(Verdict.WARN, frozen, processes(last.around.workers))
+        words = f"{more}: start more workers, up to the number of partitions"
+        return Judgement(Verdict.WARN, words, WORKER)
+    if last.waited_s > LATE_S:
+        words = (
+            f"{waits}, the first for {last.waited_s:.0f} s, but not more and more: it catches up"
+        )
+        return Judgement(Verdict.WARN, words, WAIT)
+    return Judgement(Verdict.OK, f"{waits}, not more and more" if last.lag else "all applied", "")
+
+
+def _waits(last: Observation) -> str:
+    return counted(last.lag, "event waits", "events wait")
 
 
 def _measured(window: Sequence[Observation]) -> Sequence[Observation]:

@@ -117,7 +117,7 @@ class Gauge:
             )
             for place in places
         ]
-        return await self._checked(positions) + self._missing(found)
+        return _surrounded(await self._checked(positions) + self._missing(found))
 
     async def measure(self) -> Backlog:
         """Read the positions, and of every partition that lags since when."""
@@ -133,9 +133,10 @@ class Gauge:
         censuses = await asyncio.gather(
             *(reader.census(self._store, shard) for shard in range(self._settings.shards))
         )
-        suspects = [one for one in connected if one.is_silent] or connected
+        silent = [one for one in connected if one.is_silent]
         return Surroundings(
-            workers=tuple(one.name for one in suspects),
+            workers=tuple(one.name for one in silent or connected),
+            has_silent=bool(silent),
             has_newcomer=any(one.is_new for one in connected),
             has_job=any(one.busy for one in censuses),
             work=sum(one.work for one in censuses),
@@ -209,6 +210,12 @@ def _places(found: Mapping[str, Topic]) -> list[TopicPartition]:
         for name, topic in found.items()
         for partition in range(topic.partitions)
     ]
+
+
+def _surrounded(positions: list[Position]) -> list[Position]:
+    """Tell all partitions of one that cannot be measured: workers refuse to go on over it."""
+    mend = next((one.mend for one in positions if one.mend), "")
+    return [replace(one, around=replace(one.around, mend=mend)) for one in positions]
 
 
 def _still(one: Position) -> Position:

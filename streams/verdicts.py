@@ -148,7 +148,7 @@ class Lookout:
         return self._accounts
 
     def _judge(self, one: Position, backlog: Backlog, total: int) -> Judged:
-        finding = judge(self._remember(one, backlog.now), recent_ms=self._recent_ms)
+        finding = judge(self._remember(one, backlog), recent_ms=self._recent_ms)
         return Judged(
             topic=one.topic,
             partition=one.partition,
@@ -160,14 +160,15 @@ class Lookout:
             **asdict(finding),
         )
 
-    def _remember(self, one: Position, now: int) -> list[Observation]:
-        window = self._windows[one.topic, one.partition]
+    def _remember(self, one: Position, backlog: Backlog) -> list[Observation]:
+        window, now = self._windows[one.topic, one.partition], backlog.now
         window.append(
             Observation(
                 now=now,
                 fence=one.fence,
                 end=one.end,
                 attended=one.attended,
+                waited_s=backlog.seconds(one),
                 around=one.around,
                 fault=one.fault,
                 mend=one.mend,

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from models.counting import counted
-from models.errors import StuckError
+from models.errors import BrokerError, StuckError
 from models.events import TOPICS
 from streams import reader, worker_metrics
 from streams.agents import SESSION_S
@@ -34,6 +34,7 @@ PERIOD_S = 1.0
 STUCK_S = max(15.0, 2 * SESSION_S)
 REPORT_S = 10.0
 LATE_S = 5.0
+MISSING = 2  # looks at which a topic may be missing: a broker that starts knows none
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ class Watchdog:
         self._store = store
         self.lack = "the worker is starting"
         self._moved: dict[TP, tuple[int, float]] = {}  # fence, and when it was last seen to move
+        self._missing = 0  # looks in a row at which a topic was missing
         self._checked = 0.0  # when fences were last looked at
 
     async def run(self) -> None:
@@ -80,6 +82,10 @@ class Watchdog:
         settings = self._carrier.settings
         names = {settings.topic(topic): topic for topic in TOPICS}
         found = await describe(client, names)
+        self._missing = self._missing + 1 if len(found) < len(names) else 0
+        if self._missing > MISSING:
+            gone = ", ".join(sorted(names.keys() - found.keys()))
+            raise BrokerError(f"there is no topic {gone} any more: the worker starts again")
         self._carrier.fences.check_logs({names[name]: one.log for name, one in found.items()})
 
     def _miss(self, lack: str, error: Exception) -> None:
