@@ -7,6 +7,7 @@ Where things are:
     clock         the wall clock: the only place where it is read
     stamp         what tells one state of a file from another
     policy_file   the policy file: numbers of feeds, of pages, and of what is tried
+    values        what the value of a setting may be, and what to give instead
     settings      where things are, and where each value comes from
     tls           TLS: certificates of connections, and what their errors mean
     keys          public keys from a file that is looked at again, and a local stack's own

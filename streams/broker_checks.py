@@ -22,6 +22,7 @@ from streams.metadata import MetadataStruct, describe
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from models.presence import Presence
     from streams.metadata import Topic
     from streams.settings import Settings
 
@@ -93,10 +94,7 @@ async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     found = f"{settings.group}: {counted(members, 'worker')}, {state or 'unknown'}"
     connected = await _connected(settings)
     if len(connected) > members:
-        found += (
-            f"; connected to the store: {', '.join(connected)}; who is not in the group is frozen"
-        )
-        return [warn("workers", found, f"{processes(connected)}; in state T: kill -9 it")]
+        return [_frozen(found, connected)]
     if not members:
         return [warn("workers", found, "start one: likewave worker")]
     if members > settings.partitions:
@@ -107,11 +105,22 @@ async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     return [ok("workers", found)]
 
 
-async def _connected(settings: Settings) -> tuple[str, ...]:
-    """Name the workers that the store knows; none, where it is away."""
+def _frozen(found: str, connected: Sequence[Presence]) -> Finding:
+    """Name those that are silent; where none is yet, all who may be meant."""
+    if silent := [one.name for one in connected if one.is_silent]:
+        found += f"; connected to the store and silent: {', '.join(silent)}"
+    else:
+        names = ", ".join(one.name for one in connected)
+        found += f"; connected to the store: {names}; who is not in the group is frozen"
+    suspects = silent or [one.name for one in connected]
+    return warn("workers", found, f"{processes(suspects)}; in state T: kill -9 it")
+
+
+async def _connected(settings: Settings) -> Sequence[Presence]:
+    """Give the workers that the store knows; none, where it is away."""
     try:
         async with store.opened(settings) as feeds:
-            return tuple(one.name for one in await attendance.connected(feeds, settings))
+            return await attendance.connected(feeds, settings)
     except StoreError:
         return ()
 

@@ -62,6 +62,7 @@ class Canary:
 
     async def run(self, every_s: float) -> None:
         """Act until cancelled; raise where broker or store is away."""
+        await self._store.ping()  # before anybody listens: a store that is away is said once
         async with Producer(self._settings) as producer:
             works = self._act(producer, every_s), self._look(producer), self._listen()
             tasks = [asyncio.create_task(work) for work in works]

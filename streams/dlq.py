@@ -119,15 +119,17 @@ def redrive_(  # noqa: PLR0913  what letters may be chosen by
 ) -> None:
     """Send open dead letters again, as they are, to the topics they came from.
 
-    Without --yes, or a yes at the terminal, more than one letter is only
-    counted. The exit code is 1 where nothing was sent, or something was left.
+    Without --yes, or a yes at the terminal, it only says what it would do with
+    more than one letter. The exit code is 1 where nothing was sent, or something
+    was left.
     """
     settings = load()
     selection = choice.selection(settings, reason, topic, partition, since, until, places)
     choice.check_chosen(selection, everything=everything)
     found = asyncio.run(_chosen(settings, selection, quiet=json))
-    done = redrive.Redriven(0, {})
-    if choice.is_agreed(found, "redrive", yes=yes, json=json):
+    ready, left = (found, {}) if yes else asyncio.run(redrive.judge(settings, found, again=again))
+    done = redrive.Redriven(0, left)
+    if ready and choice.is_agreed(found, _offer(len(ready), left), yes=yes, json=json):
         done = asyncio.run(_redrive(settings, found, again=again, quiet=json))
     if json:
         write_inert_json({"matched": len(found), "redriven": done.redriven, "left": done.left})
@@ -136,6 +138,13 @@ def redrive_(  # noqa: PLR0913  what letters may be chosen by
         for why, count in done.left.items():
             typer.echo(f"{count:,} left: {why}")
     raise typer.Exit(not found or done.redriven < len(found))
+
+
+def _offer(ready: int, left: dict[str, int]) -> str:
+    if not left:
+        return "redrive them"
+    leave = ", ".join(f"{count:,} ({why})" for why, count in left.items())
+    return f"redrive {ready:,}, leave {leave}"
 
 
 async def _redrive(
@@ -170,7 +179,7 @@ def drop(  # noqa: PLR0913  what letters may be chosen by
     selection = choice.selection(settings, reason, topic, partition, since, until, places)
     choice.check_chosen(selection, everything=everything)
     found = asyncio.run(_chosen(settings, selection, quiet=json))
-    is_agreed = choice.is_agreed(found, "drop", yes=yes, json=json)
+    is_agreed = choice.is_agreed(found, "drop them", yes=yes, json=json)
     if is_agreed:
         asyncio.run(_drop(settings, found, quiet=json))
     dropped = len(found) if is_agreed else 0

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.errors import LikewaveError
-from models.finding import Finding, State, failed, ok
+from models.finding import Finding, State, failed, ok, warn
 from streams import broker_checks, host_checks, log_checks, store_checks, topics
-from streams.settings import read, resolve, stranded
+from streams.settings import read, resolve, stranded, strangers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -43,6 +43,13 @@ async def diagnose(*, fix: bool = False) -> Diagnosis:
     return Diagnosis(done, await examine(settings) if done else findings)
 
 
+def _names() -> list[Finding]:
+    """Warn of variables that nobody reads."""
+    strange = strangers().items()
+    found = [warn("settings", f"{name} is no setting", remedy) for name, remedy in strange]
+    return found or [ok("settings", "valid")]
+
+
 def _settings() -> tuple[Settings, bool]:
     """Give the settings, and whether to mend by them: not where their policy file is bad."""
     given = read()
@@ -57,7 +64,7 @@ async def examine(settings: Settings, shift_ms: int = 0) -> list[Finding]:
 
     `shift_ms` is added to this host's clock: how a test makes it wrong.
     """
-    found = [ok("settings", "valid")]
+    found = _names()
     found += await asyncio.to_thread(lambda: list(host_checks.examine(settings)))
     found += await _servers(settings, shift_ms)
     return sorted(found, key=lambda one: ORDER.index(one.state))

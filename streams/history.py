@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models import events
 from models.errors import BrokerError, EventError, StoreError
 from models.policy import MINUTE
+from streams.fences import REFILL
 from streams.kafka import READ_MS, explained, options, reach
 from streams.topics import log_bounds
 
@@ -182,7 +183,7 @@ def _check_reach(fences: Fences, ends: Fences) -> None:
         if fence > (end := ends.get((topic, partition), 0)):
             raise StoreError(
                 f"the store has {topic}:{partition} up to offset {fence}, but the log ends at "
-                f"{end}: it was filled from another log; flush it and let the worker refill it"
+                f"{end}; it was filled from another log, or records were lost: {REFILL}"
             )
 
 

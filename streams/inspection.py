@@ -15,7 +15,7 @@ from streams.interrupts import Interrupts
 from streams.known import check_id, check_known
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
-from streams.settings import Settings, load, resolve, stranded
+from streams.settings import Settings, load, resolve, stranded, strangers
 from streams.snapshots import Snapshots
 from streams.terminal import Json, Stages, say, ticker, write_json, write_json_line
 
@@ -184,6 +184,8 @@ def config(
         write_json(_config_document(settings, listed))
         return
     Console().print(tables.config(listed))
+    for stranger, remedy in strangers().items():
+        say(f"{stranger} is no setting: {remedy}")
     if complaint := stranded(settings):
         say(complaint)
 

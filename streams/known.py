@@ -1,7 +1,8 @@
-"""Whom the store knows: an id that nothing named is a mistake, and no empty feed."""
+"""Whom the store knows: an id that nothing named is a mistake, or was erased, and no empty feed."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,16 @@ def check_id(name: str, given: str) -> None:
 
 
 async def check_known(store: Store, settings: Settings, user: str) -> None:
-    """Raise SettingsError where nothing in the store names `user`."""
+    """Raise SettingsError where nothing in the store names `user`, or who that was is erased."""
     check_id("USER", user)
     tag = f"{{{shard_of(user, settings.shards)}}}"
     if not await store.exists(*(key.format(tag) + user for key in TRACES)):
+        digest = hashlib.sha1(user.encode(), usedforsecurity=False).hexdigest()
+        if await store.sismember(f"erased:{tag}", digest):
+            raise SettingsError(
+                f"user {user} was erased: nothing of that account is left, and its id cannot be "
+                "used again"
+            )
         raise SettingsError(
             f"user {user} is unknown: no act, view, friendship or follow of that id is in the "
             "store; mend the id, or see with `likewave lag` whether events wait"

@@ -97,13 +97,13 @@ def check_chosen(chosen: Selection, *, everything: bool) -> None:
         raise typer.BadParameter("name letters, or filters, or --all")
 
 
-def is_agreed(found: list[Letter], what: str, *, yes: bool, json: bool) -> bool:
-    """Tell whether letters may be dealt with: one is, of more somebody has to say so."""
+def is_agreed(found: list[Letter], offer: str, *, yes: bool, json: bool) -> bool:
+    """Tell whether `offer` may be done to letters: to one it is, of more somebody has to agree."""
     if yes or len(found) <= 1:
         return True
     if json or not is_terminal():
         matching = counted(len(found), "letter matches", "letters match")
-        say(f"likewave: {matching}; --yes would {what} them")
+        say(f"likewave: {matching}; --yes would {offer}")
         return False
     Console().print(letter_tables.groups(found, now=now_ms()))
-    return typer.confirm(f"{what} {counted(len(found), 'letter')}?")
+    return typer.confirm(f"{counted(len(found), 'letter')}: {offer}?")

@@ -28,6 +28,7 @@ NOISE = (
     "Heartbeat failed",  # of every rebalance; the one that follows is reported by its outcome
     "OffsetCommit failed",  # commits are telemetry: the fences say what is done
     "RuntimeError('Event loop is closed')",  # of a worker that has failed, and is stopped twice
+    "Stream stopped processing, or is slow",  # of a store that is away: the watchdog says that
     "seek when flow not active",  # of a fetch during a rebalance, or while the worker leaves
 )
 REPEATED_S = 10.0  # before a library may say the same thing again

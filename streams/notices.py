@@ -59,6 +59,7 @@ async def lease(store: Store, shards: int, users: Iterable[str], now: int) -> No
 
 async def listen(store: Store, shards: int) -> AsyncIterator[Notice]:
     """Give notices without end; one of `everything` whenever they are listened to anew."""
+    said = False  # that there are none, until there are again
     while True:
         try:
             async with store.pubsub() as subscription:
@@ -67,9 +68,12 @@ async def listen(store: Store, shards: int) -> AsyncIterator[Notice]:
                     if message["type"] == "message":
                         yield _notice(message["data"])
                     elif message["type"] == "subscribe" and message["data"] == shards:
+                        said = False
                         yield Notice(everything=True)
         except (RedisError, OSError) as error:
-            log.warning("no notices", error=str(error), again_in_s=AGAIN_S)
+            if not said:
+                log.warning("no notices", error=str(error), again_in_s=AGAIN_S)
+            said = True
         await asyncio.sleep(AGAIN_S)
 
 

@@ -48,6 +48,17 @@ class Redriven:
     left: dict[str, int]
 
 
+async def judge(
+    settings: Settings, chosen: Sequence[Letter], *, again: bool
+) -> tuple[list[Letter], dict[str, int]]:
+    """Give those of `chosen` that may be sent again, and count by reason those that are left."""
+    reasons = {letter: _hindrance(letter, settings, again=again) for letter in chosen}
+    reasons |= _early([one for one, why in reasons.items() if not why], now=now_ms())
+    reasons |= await _outdated([one for one, why in reasons.items() if not why], settings)
+    ready = [letter for letter, why in reasons.items() if not why]
+    return ready, left(why for why in reasons.values() if why)
+
+
 async def redrive(
     letters: Letters,
     settings: Settings,
@@ -57,15 +68,12 @@ async def redrive(
     progress: Progress,
 ) -> Redriven:
     """Send `chosen` again; those that were redriven before only `again`."""
-    reasons = {letter: _hindrance(letter, settings, again=again) for letter in chosen}
-    reasons |= _early([one for one, why in reasons.items() if not why], now=now_ms())
-    reasons |= await _outdated([one for one, why in reasons.items() if not why], settings)
-    ready = [letter for letter, why in reasons.items() if not why]
+    ready, kept = await judge(settings, chosen, again=again)
     for done, some in pieces(ready):
         await asyncio.gather(*(_send(letters, letter) for letter in some))
         await letters.mark(some, State.REDRIVEN)
         progress("redriving", done, len(ready))
-    return Redriven(len(ready), left(why for why in reasons.values() if why))
+    return Redriven(len(ready), kept)
 
 
 async def _send(letters: Letters, letter: Letter) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KEY = "likewave:monitor"
 FRESH_MS = 5_000  # one that is older is of a monitor that does not run, or cannot
+LATE_MS = 15_000  # from which on its age is a fault: alerts are silent
 FEED, STREAM = PATHS = ("feed", "stream")  # on which acts of the canary are awaited
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -30,40 +30,17 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 from pydantic_settings import SettingsError as Unreadable
-from redis.asyncio.connection import parse_url
 
 from models.errors import SettingsError
 from models.policy import Policy
 from streams.policy_file import read_policies
+from streams.values import advice, origins, redis_url, servers
 
 PREFIX = "LIKEWAVE_"
 DATA_DIR = Path(".likewave")
 STACK_FILE = DATA_DIR / "stack.json"
 SECRETS = ("api_secret", "kafka_password")
 UNTOLD = ("POLICY", *map(str.upper, SECRETS))  # values that no message repeats
-
-
-def _redis_url(url: str) -> str:
-    try:
-        parse_url(url)
-    except ValueError as error:
-        raise ValueError("give a URL such as redis://127.0.0.1:6379/0") from error
-    return url
-
-
-def _servers(listed: str) -> str:
-    for server in listed.split(","):
-        host, colon, port = server.strip().rpartition(":")
-        if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
-            raise ValueError("give host:port[,host:port …]")
-    return listed
-
-
-def _origins(listed: str) -> str:
-    for origin in filter(None, listed.split(",")):
-        if not re.fullmatch(r"https?://[^/\s]+", origin):
-            raise ValueError("give https://host[:port][,https://host …], without paths")
-    return listed
 
 
 def _policy(numbers: Any) -> Any:
@@ -108,7 +85,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    kafka: Annotated[str, AfterValidator(_servers)] = Field(
+    kafka: Annotated[str, AfterValidator(servers)] = Field(
         "127.0.0.1:9092", description="bootstrap servers, host:port[,host:port …]"
     )
     kafka_security: Security = Field(Security.PLAINTEXT, description="how Kafka is spoken to")
@@ -124,7 +101,7 @@ class Settings(BaseSettings):
         None, description="PEM file of our own certificate, where Kafka asks for one"
     )
     kafka_key_file: Path | None = Field(None, description="PEM file of its key")
-    redis: Annotated[str, AfterValidator(_redis_url)] = Field(
+    redis: Annotated[str, AfterValidator(redis_url)] = Field(
         "redis://127.0.0.1:6379/0", description="URL of the Redis or Valkey that holds the feeds"
     )
     redis_ca_file: Path | None = Field(
@@ -168,7 +145,7 @@ class Settings(BaseSettings):
     )
     api_issuer: str = Field("likewave", min_length=1, description="`iss` of every token")
     api_audience: str = Field("likewave", min_length=1, description="`aud` of every token")
-    api_origins: Annotated[str, AfterValidator(_origins)] = Field(
+    api_origins: Annotated[str, AfterValidator(origins)] = Field(
         "", description="other origins whose pages may call the API: https://host[,https://host …]"
     )
     monitor_host: str = Field("127.0.0.1", description="address on which the monitor listens")
@@ -273,6 +250,20 @@ def how_to_reach(name: str) -> str:
     return f"start it with `likewave up`, or set {variable}"
 
 
+def strangers() -> dict[str, str]:
+    """Name the variables that look like settings and are none, each with what to do about it."""
+    names = [name.upper() for name in Settings.model_fields]
+    given = {one: one.upper() for one in sorted(os.environ) if one.upper().startswith(PREFIX)}
+    found = {one: name.removeprefix(PREFIX) for one, name in given.items()}
+    return {one: _meant(name, names) for one, name in found.items() if name not in names}
+
+
+def _meant(name: str, names: list[str]) -> str:
+    if near := get_close_matches(name, names, n=1):
+        return f"did you mean {PREFIX}{near[0]}?"
+    return "`likewave config` lists them"
+
+
 def resolve(**overrides: Any) -> Settings:
     """Build the settings for who asks no server; raise SettingsError naming what to mend."""
     settings = read(**overrides)
@@ -289,11 +280,11 @@ def read(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
-        message = first["msg"].removeprefix("Value error, ")
         if not name:  # several settings together
-            raise SettingsError(message) from error
+            raise SettingsError(first["msg"].removeprefix("Value error, ")) from error
+        remedy = advice(first, Settings.model_fields[str(first["loc"][0])])
         given = "" if name in UNTOLD else f" (got {first['input']!r})"
-        raise SettingsError(f"{PREFIX}{name}: {message}{given}") from error
+        raise SettingsError(f"{PREFIX}{name}: {remedy}{given}") from error
     except Unreadable as error:
         raise SettingsError(
             f"{PREFIX}POLICY is not a JSON object of numbers; a TOML file named by "

@@ -47,7 +47,9 @@ class Shedding:
         most, before = max(waiting.values(), default=0), self._halvings
         self._halvings = halvings(most, self._limit, before)
         worker_metrics.shed_rate.set(0.5**self._halvings)
-        if self._halvings != before:
+        if before and not self._halvings:
+            log.info("all views are counted again", waiting=most)
+        elif self._halvings != before:
             log.warning("views are sampled", one_in=2**self._halvings, waiting=most)
         if self._halvings or before:
             await self._tell([tp for tp in waiting if tp.topic == self._views])

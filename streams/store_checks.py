@@ -12,8 +12,10 @@ from redis.exceptions import NoPermissionError
 from models.counting import counted
 from models.errors import LikewaveError
 from models.finding import Finding, State, fail, failed, ok, warn
+from models.policy import SECOND
 from models.refusal import refusal
-from streams import breakers, reader, store
+from streams import breakers, reader, report, store
+from streams.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -221,6 +223,20 @@ async def _breakers(feeds: store.Store, settings: Settings, _: int) -> Finding:
     )
 
 
+async def _monitor(feeds: store.Store, settings: Settings, shift_ms: int) -> Finding:
+    del settings
+    told = await report.last(feeds)
+    age_ms = now_ms() + shift_ms - told.at if told else None
+    found = "it has left no report" if age_ms is None else f"its report is {age_ms // SECOND} s old"
+    if age_ms is not None and age_ms < report.LATE_MS:
+        return ok("monitor", found)
+    if refused := refusal(await feeds.info()):
+        found = f"{found}, and it can leave none: {refused.sentence}"
+        return warn("monitor", found, "mend the store first")
+    found += ": while none runs, alerts about log, store and freshness are silent"
+    return warn("monitor", found, "see whether one runs, or start it: likewave monitor")
+
+
 CHECKS: dict[str, Check] = {
     "store role": _role,
     "maxmemory-policy": _eviction,
@@ -233,4 +249,5 @@ CHECKS: dict[str, Check] = {
     "store clock": _clock,
     "jobs": _jobs,
     "breakers": _breakers,
+    "monitor": _monitor,
 }

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from models.counting import counted
 from models.moments import moment
+from models.policy import SECOND
 from streams import lag_tables, wording
 from streams.lag_tables import BAD, span
-from streams.report import FEED, Freshness
+from streams.report import FEED, LATE_MS, Freshness
 from streams.verdicts import MANY
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def top(sight: Sight, *, now: int) -> RenderableType:
     report = sight.report
     return Group(
         _headline(report),
-        Text(_source(sight, now), style="dim"),
+        _source(sight, now),
         *lag_tables.remedies(report.diagnosis),
         "",
         _numbers(report, now),
@@ -80,14 +81,19 @@ def _headline(report: Report) -> RenderableType:
     return Group(Text(", ".join(words[:-1])), Text(f"cannot be measured: {found.error}", style=BAD))
 
 
-def _source(sight: Sight, now: int) -> str:
-    age = f"{(now - sight.monitor_at) / 1_000:,.1f} s old"
+def _source(sight: Sight, now: int) -> Text:
+    age_ms = now - sight.monitor_at
+    age = f"{span(age_ms / SECOND)} old"
     if sight.by_monitor:
-        return f"{moment(now)} UTC, by a monitor's report, {age}"
+        return Text(f"{moment(now)} UTC, by a monitor's report, {age}", style="dim")
+    here = Text(f"{moment(now)} UTC, asked from here: ", style="dim")
     if sight.report.store.refusal:
-        return f"{moment(now)} UTC, asked from here: {UNTOLD}"
-    last = f"a monitor's report is {age}" if sight.monitor_at else "no report of a monitor is found"
-    return f"{moment(now)} UTC, asked from here: {last}"
+        return here.append(UNTOLD)
+    if not sight.monitor_at:
+        return here.append("no report of a monitor is found")
+    if age_ms < LATE_MS:
+        return here.append(f"a monitor's report is {age}")
+    return Text.assemble(here, (f"the monitor's last report is {age}: see whether it runs", BAD))
 
 
 def _numbers(report: Report, now: int) -> RenderableType:

@@ -190,10 +190,11 @@ def _faults(topic: str, state: tuple[int, dict[str, str]], settings: Settings) -
         )
     for name, wish in _wanted(settings)[topic].items():
         if not _satisfies(name, options[name], wish):
-            yield (
-                f"topic {topic} has {name}={options[name]}, wanted is {wish}: kafka-configs.sh "
-                f"--alter --entity-type topics --entity-name {topic} --add-config {name}={wish}"
-            )
+            remedy = f"kafka-configs.sh --bootstrap-server {settings.kafka} --alter "
+            remedy += f"--entity-type topics --entity-name {topic} --add-config {name}={wish}"
+            if name in MENDABLE:
+                remedy = "`likewave doctor --fix` sets it"
+            yield f"topic {topic} has {name}={options[name]}, wanted is {wish}: {remedy}"
 
 
 def _satisfies(name: str, given: str, wish: str) -> bool:

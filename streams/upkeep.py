@@ -1,15 +1,19 @@
 """The command that keeps a store in good order: rebuild."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from models.counting import counted
+from models.errors import StoreError
 from streams.audit import render
+from streams.generations import Generation, find
 from streams.policy_file import read_policies
 from streams.rebuild import Options, Rebuilt, abort, rebuild
 from streams.settings import Settings, load, tell_stack
+from streams.store import opened
 from streams.terminal import Json, Stages, say, ticker, write_json
 
 app = typer.Typer()
@@ -49,8 +53,22 @@ def rebuild_(  # noqa: PLR0913 - each is an option
         _abort(settings, json=json)
         return
     options = Options(database=database, users=users, force=force, another_log=another_log)
-    with ticker(quiet=json) as show:
-        done = asyncio.run(
+    try:
+        done = _rebuild(settings, options, quiet=json)
+    except KeyboardInterrupt:
+        if left := asyncio.run(_left(settings)):
+            say(f"likewave: interrupted; {left}")
+        raise
+    if json:
+        write_json(done)
+    else:
+        typer.echo(_told(done))
+    raise typer.Exit(not done.verdict.is_equal)
+
+
+def _rebuild(settings: Settings, options: Options, *, quiet: bool) -> Rebuilt:
+    with ticker(quiet=quiet) as show:
+        return asyncio.run(
             rebuild(
                 settings,
                 options,
@@ -58,11 +76,22 @@ def rebuild_(  # noqa: PLR0913 - each is an option
                 swapped=lambda: tell_stack(settings),
             )
         )
-    if json:
-        write_json(done)
-    else:
-        typer.echo(_told(done))
-    raise typer.Exit(not done.verdict.is_equal)
+
+
+async def _left(settings: Settings) -> str:
+    """Say what an interrupted rebuild leaves, and how to go on; nothing where it leaves nothing."""
+    with suppress(StoreError):  # it is away: there is no more to say
+        async with opened(settings) as home:
+            if (database := await find(settings, home)) is None:
+                return ""
+        async with opened(settings, database=database) as spare:
+            if await Generation(spare, token="").is_replaced():
+                return "it has swapped already: run it again, it checks and drops the old feeds"
+        return (
+            f"what is filled stays in database {database}: run it again to go on, or give it up by "
+            "`likewave rebuild --abort`"
+        )
+    return ""
 
 
 def _settings(shards: int | None) -> Settings:

@@ -15,7 +15,7 @@ import redis
 from typer.testing import CliRunner
 
 from models.errors import BrokerError
-from models.events import TOPICS, Befriend, Event, Like, Share, Unfriend, encode
+from models.events import TOPICS, Befriend, Erase, Event, Like, Share, Unfriend, encode
 from streams import topics
 from streams.cli import app
 from tests.command import complaint, run, start
@@ -350,6 +350,16 @@ class TestFeed:
         apply(settings, list(self.HISTORY))
 
         assert complaint(run("feed", user, folder=tmp_path, settings=settings)).startswith(reason)
+
+    def test_who_was_erased_is_told_from_who_is_unknown(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """No id is to be mended: nothing of the account is left."""
+        apply(settings, [*self.HISTORY, Erase(user="ann", at=AT + 3_000)])
+
+        for command in ("feed", "page"):
+            said = complaint(run(command, "ann", folder=tmp_path, settings=settings))
+            assert said.startswith("user ann was erased: nothing of that account is left")
 
     def test_watching_ends_quietly(self, tmp_path: Path, settings: Settings) -> None:
         """Ctrl-C is no failure to talk about: exit code 130, and no word."""

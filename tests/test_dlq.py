@@ -190,8 +190,13 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
             await asyncio.sleep(max(0, (ended.at - 5 * MINUTE - now_ms()) / SECOND))
             await producer.publish([ended])
             await producer.flush()
+        asked = await command(settings, "redrive", "--all")
+        assert "7 letters match; --yes would redrive 3, leave" in asked.stderr
         done = await dlq(settings, "redrive", "--all", "--yes", code=1)
         assert (done["matched"], done["redriven"]) == (7, 3)
+        assert [f"{count} ({why})" in asked.stderr for why, count in done["left"].items()] == (
+            [True] * 3
+        )
         assert done["left"] == {
             "still breaks the contract, on a compacted topic": 1,
             "was overtaken: the log has a newer word": 1,

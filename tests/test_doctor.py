@@ -79,7 +79,9 @@ async def test_a_healthy_deployment_has_nothing_to_mend(settings: Settings, tmp_
     findings = json.loads(done.stdout)["findings"]
 
     assert done.returncode == 0, done
-    assert {one["check"] for one in findings if one["state"] == "warn"} == {"API", "workers"}
+    assert {one["check"] for one in findings if one["state"] == "warn"} == {
+        *("API", "workers", "monitor")
+    }
     assert all(one["remedy"] for one in findings if one["state"] == "warn")
     assert {"broker", "topics", "store", "fences", "store clock"} < {
         one["check"] for one in findings
@@ -175,7 +177,8 @@ async def test_what_cannot_be_mended_safely_is_left(settings: Settings) -> None:
     diagnosis = await doctor.diagnose(fix=True)
 
     assert any(step.startswith("not mended: topic") for step in diagnosis.done)
-    assert any("kafka-configs.sh" in one.remedy for one in diagnosis.findings)
+    command = f"kafka-configs.sh --bootstrap-server {settings.kafka} --alter --entity-type topics "
+    assert any(one.remedy.startswith(command) for one in diagnosis.findings)
 
 
 async def test_a_clock_that_is_an_hour_off_is_named(settings: Settings) -> None:
@@ -188,6 +191,31 @@ async def test_a_clock_that_is_an_hour_off_is_named(settings: Settings) -> None:
     assert "3,600 s ahead of the store's" in ahead["store clock"].found
     assert set(behind) == {"store clock", "broker clock"}
     assert set(ahead) == {"store clock"}
+
+
+async def test_a_monitor_that_leaves_no_report_is_named(settings: Settings, store: Store) -> None:
+    """With how old its last one is, and the command; a full store is why there is none."""
+
+    async def monitor() -> Finding:
+        return (await examined(settings))["monitor"]
+
+    never = await monitor()
+    await report.keep(settings, replace(report.NOTHING_YET, at=now_ms()))
+    fresh = await monitor()
+    await report.keep(settings, replace(report.NOTHING_YET, at=now_ms() - 60_000))
+    late = await monitor()
+    with redis.Redis.from_url(store.url) as client:
+        client.config_set("maxmemory", 1)
+    full = await monitor()
+
+    assert [one.state for one in (never, fresh, late, full)] == [
+        *(State.WARN, State.OK, State.WARN, State.WARN)
+    ]
+    assert re.match(r"its report is 6\d s old: while none runs, alerts .* are silent", late.found)
+    assert never.found.startswith("it has left no report: ")
+    assert never.remedy == late.remedy == "see whether one runs, or start it: likewave monitor"
+    assert "the store is full" in full.found
+    assert full.remedy == "mend the store first"
 
 
 async def test_a_kafka_that_is_behind_is_named_by_a_monitor(settings: Settings) -> None:

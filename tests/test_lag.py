@@ -222,6 +222,7 @@ async def test_a_frozen_worker_of_two_is_named_though_nothing_waits(
         await publish(settings, 25)
         await workers.caught_up()
         said = await asyncio.to_thread(run, "lag", folder=tmp_path, settings=settings)
+        doctored = {one.check: one for one in await broker_checks.examine(settings, 0)}
         os.kill(frozen, signal.SIGCONT)
         async with asyncio.timeout(30):
             while (awake := await lookout.look()).silent:
@@ -232,6 +233,8 @@ async def test_a_frozen_worker_of_two_is_named_though_nothing_waits(
     assert said.returncode == 1
     assert "WARN 1 worker: " in said.stdout
     assert f"ps -o pid,stat,etime,args -p {frozen}  # on" in said.stdout
+    assert f"ps -o pid,stat,etime,args -p {frozen}  # on" in doctored["workers"].remedy
+    assert found.silent[0] in doctored["workers"].found
 
 
 async def test_a_full_store_is_named_and_the_command_helps(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import islice
@@ -18,7 +19,7 @@ from models.errors import StoreError
 from models.events import Befriend, Like, encode
 from models.policy import DAY
 from models.routing import shard_of
-from streams import generations, reader, rebuild, store, topics
+from streams import generations, reader, rebuild, store, topics, upkeep
 from streams.exposures import totals
 from streams.notices import lease
 from streams.pages import draw
@@ -143,6 +144,33 @@ async def test_what_is_killed_goes_on_or_is_given_up(
 
     assert found == {("song",)}
     assert await databases(settings) == {"db0"}
+
+
+async def test_ctrl_c_says_what_stays_and_how_to_go_on(settings: Settings, tmp_path: Path) -> None:
+    """One line, and the exit code of a shell; nothing is said where nothing was filled."""
+    async with crew(settings, tmp_path, workers=1) as team:
+        await publish(settings, [*QUIET, *traffic(people=400, acts=6_000)])
+        await team.caught_up()
+        before = await upkeep._left(settings)
+        with command.start("rebuild", folder=tmp_path, settings=settings) as process:
+            async with store.opened(settings, database=SPARE) as spare, asyncio.timeout(60):
+                while not await reader.fences(spare, 0):
+                    await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, said = await asyncio.to_thread(process.communicate)
+        async with store.opened(settings, database=SPARE) as spare:
+            await spare.hset(generations.MARKER, "state", "replaced")
+            swapped = await upkeep._left(settings)
+            await spare.hset(generations.MARKER, "state", "filling")
+        given_up = await abort(settings)
+
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == (
+        "likewave: interrupted; what is filled stays in database 15: run it again to go on, or "
+        "give it up by `likewave rebuild --abort`"
+    )
+    assert (before, given_up) == ("", SPARE)
+    assert swapped.startswith("it has swapped already: run it again")
 
 
 async def expired(settings: Settings) -> None:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from faust.types.tuples import TP
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from models import events
 from models.columns import rows
@@ -27,6 +29,7 @@ from streams.clock import now_ms
 from streams.feeds import Shards
 from streams.producer import Producer
 from streams.rebuild import Options, rebuild
+from streams.shedding import Shedding
 from streams.verdicts import Lookout
 from tests.crew import crew
 from tests.feeder import feeding
@@ -59,6 +62,21 @@ def test_shedding_follows_what_waits_and_does_not_come_and_go(waiting: list[int]
         assert halvings(count, LIMIT, now) == now <= MOST_HALVINGS
         assert now >= before or count < LIMIT * 2 ** (before - 2)
         assert halvings(count, 0, before) == 0
+
+
+async def test_it_is_said_when_it_begins_and_when_it_ends(settings: Settings) -> None:
+    """The one is a warning, the other none."""
+    async with store.opened(settings) as feeds:
+        shedding = Shedding(feeds, settings.model_copy(update={"shed_lag": LIMIT}))
+        with capture_logs() as said:
+            for waiting in (LIMIT, 2 * LIMIT, LIMIT, LIMIT // 4, 0):
+                await shedding.follow({TP(settings.topic("views"), 0): waiting})
+
+    assert [(one["log_level"], one["event"]) for one in said] == [
+        ("warning", "views are sampled"),
+        ("warning", "views are sampled"),
+        ("info", "all views are counted again"),
+    ]
 
 
 def test_a_sample_weighs_as_much_as_all_and_is_in_every_larger_one() -> None:

@@ -107,7 +107,10 @@ async def test_a_monitors_report_is_shown_where_it_is_fresh(
     await report.keep(settings, replace(made, at=now_ms() - 60_000))
     async with Outlook(settings) as outlook:
         old = await outlook.sight()
+    late = await asyncio.to_thread(run, "top", "--once", folder=tmp_path, settings=settings)
 
+    said = " ".join(late.stdout.split())
+    assert re.search(r"the monitor's last report is 1\.\d min old: see whether it runs", said)
     assert done.returncode == 0
     assert "after p50 6 ms, p99 24 ms" in done.stdout
     assert "12 partitions are OK" in done.stdout

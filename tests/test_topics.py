@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
+REMEDIES = {"cleanup_policy": "kafka-configs.sh --bootstrap-server"}  # may drop records
+
+
 async def create(settings: Settings, topic: str, partitions: int, **options: str) -> None:
     """Create one topic otherwise than Likewave would, and wait until it is there."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
@@ -92,6 +95,8 @@ async def test_a_topic_that_is_otherwise_is_refused(
 
     assert str(caught.value).startswith(f"topic {topic} {complaint}")
     assert "\n" not in str(caught.value)
+    for name in options:
+        assert REMEDIES.get(name, "`likewave doctor --fix` sets it") in str(caught.value)
     states = {state.topic: state for state in await check(settings)}
     likes = states.pop(topic)
     assert not any(state.exists for state in states.values())
