@@ -18,7 +18,7 @@ from streams import breakers, reader, report, store
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from streams.settings import Settings
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OLDEST = 7  # Redis 7.0 brought functions
 CLOCK_S = 5.0  # that clocks may differ by
 ROOM, LITTLE_ROOM = 0.75, 0.95  # of the memory that there is
+TRIED_AGAIN_BY = {"aof_last_bgrewrite_status": "BGREWRITEAOF", "rdb_last_bgsave_status": "BGSAVE"}
 NEEDED = (  # by a worker and the API; arguments are those of a call that changes nothing
     ("FCALL", f"{store.NAME}_apply", "1", "fence:{0}"),
     ("FCALL_RO", f"{store.NAME}_page", "1", "fence:{0}", "ann"),
@@ -124,7 +125,7 @@ async def _persistence(feeds: store.Store, settings: Settings, _: int) -> Findin
         return fail(
             "persistence",
             f"the store cannot write to its disk ({', '.join(errors)})",
-            "free its disk (df -h there), see its log, then BGSAVE or BGREWRITEAOF",
+            f"free its disk (df -h there), see its log; {_tried_again(errors)}",
         )
     if not info["aof_enabled"]:
         return warn(
@@ -133,6 +134,12 @@ async def _persistence(feeds: store.Store, settings: Settings, _: int) -> Findin
             "CONFIG SET appendonly yes, and in the store's configuration",
         )
     return ok("persistence", "append-only file, written without errors")
+
+
+def _tried_again(errors: Sequence[str]) -> str:
+    """Tell what follows: a file that is appended to goes on, a copy waits until it is told to."""
+    commands = [TRIED_AGAIN_BY[one] for one in errors if one in TRIED_AGAIN_BY]
+    return f"then {' and '.join(commands)}" if commands else "then it goes on by itself"
 
 
 async def _rights(feeds: store.Store, settings: Settings, _: int) -> Finding:

@@ -47,6 +47,15 @@ def test_containers_run_the_store_with_the_options_of_the_local_stack() -> None:
     assert options == {name: value for name, value in STORE_OPTIONS.items() if name != "bind"}
 
 
+def test_the_options_of_a_store_of_ones_own_are_those_of_the_local_stack() -> None:
+    """What docs/deployment.md lists is what a local stack starts its store with."""
+    section = (ROOT / "docs" / "deployment.md").read_text().split("## A store of one's own")[1]
+    listed = re.findall(r"^\| `(\S+) (\S+)` \|", section.split("\n## ")[0], re.MULTILINE)
+    options = {name: value for name, value in STORE_OPTIONS.items() if name != "bind"}
+
+    assert {name: value.strip('"') for name, value in listed} == options
+
+
 def test_profiles_add_to_what_always_runs() -> None:
     """Broker, store and worker run without a profile; the rest by name, each checked for health."""
     profiles: dict[str, set[str]] = {"": set()}

@@ -74,6 +74,14 @@ def test_the_sample_configuration_is_valid() -> None:
     )
 
 
+def test_what_comes_and_goes_is_told_once() -> None:
+    """Alerts that come within seconds are held for 30 s; what is slow looks back for a minute."""
+    fast, slow = read(RULES)["groups"]
+
+    assert {rule.get("keep_firing_for") for rule in fast["rules"]} == {"30s"}
+    assert {rule.get("keep_firing_for") for rule in slow["rules"]} == {None}
+
+
 def test_every_alert_fires_in_a_history() -> None:
     """No alert is without a history in which it fires."""
     fired = set(re.findall(r'alertname="(\w+)"', CASES.read_text()))
