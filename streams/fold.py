@@ -66,5 +66,5 @@ class Fold:
 def _wrong_time(shard: int, stream_time: int, relation: str, at: int) -> StoreError:
     return StoreError(
         f"shard {shard} has stream time {stream_time}, {relation} ({at}): what it forgot is "
-        "unknown; flush the store and let the worker refill it"
+        "unknown: `likewave rebuild` makes the feeds anew"
     )

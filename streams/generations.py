@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
+from models.counting import counted
 from models.errors import StoreError
 from streams import store as stores
 from streams.clock import now_ms
@@ -87,9 +88,9 @@ class Generation:
             await self.store.hset(MARKER, items=[part for one in marker.items() for part in one])
         if marker["mark"] != mark(settings):
             raise StoreError(
-                f"database {self.database} holds an unfinished rebuild to {marker['shards']} "
-                "shards or other numbers: go on with those, or drop it by `likewave rebuild "
-                "--abort`"
+                f"database {self.database} holds an unfinished rebuild to "
+                f"{counted(int(marker['shards']), 'shard')} or under other numbers: go on "
+                "with those, or drop it by `likewave rebuild --abort`"
             )
         await stores.prepare(self.store, settings)
 

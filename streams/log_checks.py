@@ -9,7 +9,7 @@ from models.errors import LikewaveError
 from models.events import TOPICS
 from models.finding import Finding, fail, failed, ok, warn
 from streams import reader, store, topics
-from streams.fences import Log, check_fence
+from streams.fences import REFILL, Log, check_fence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ async def examine(settings: Settings) -> list[Finding]:
 def _faults(shard: int, source: str, fence: Fence, log: Log | None) -> Iterator[Finding]:
     if log is None:
         found = f"shard {shard} was filled from {source}, which is no partition of the log"
-        yield fail("fences", found, "flush the store and let the worker refill it")
+        yield fail("fences", found, REFILL)
         return
     try:
         check_fence(shard, source, fence, log)

@@ -262,8 +262,10 @@ async def rebuild(
 ) -> Rebuilt:
     """Rebuild the feeds of `settings` under its numbers, whatever those of the old ones are.
 
+    Topics are told to keep what these numbers need, where they did not.
     Raises BrokerError or StoreError where it cannot go on; then it can be run again, or aborted.
     """
+    await topics.set_options(settings)
     if faults := [fault for state in await topics.check(settings) for fault in state.faults]:
         raise BrokerError("; ".join(faults))
     async with opened(settings) as home:

@@ -79,18 +79,23 @@ async def check(settings: Settings) -> list[TopicState]:
 
 async def mend(settings: Settings) -> list[str]:
     """Set the options that lose nothing, create the missing topics; say what was done."""
+    done = await set_options(settings)
+    if missing := [state.topic for state in await check(settings) if not state.exists]:
+        await ensure(settings)
+        done.append(f"created {', '.join(missing)}")
+    return done
+
+
+async def set_options(settings: Settings) -> list[str]:
+    """Set the options of topics that lose nothing; say what was done."""
     done = []
     async with connected(settings) as client:
-        states = await _examine(client, settings)
-        for state in states:
+        for state in await _examine(client, settings):
             wishes = _wanted(settings)[state.topic]
             for name, given in state.options.items():
                 if name in MENDABLE and not _satisfies(name, given, wishes[name]):
                     await alter(client, state.topic, {name: wishes[name]})
                     done.append(f"set {name}={wishes[name]} on topic {state.topic}")
-    if missing := [state.topic for state in states if not state.exists]:
-        await ensure(settings)
-        done.append(f"created {', '.join(missing)}")
     return done
 
 

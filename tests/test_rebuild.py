@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -337,6 +338,17 @@ async def test_what_is_not_as_the_log_asks_is_not_swapped(
     assert await databases(settings) == {"db0"}
 
 
+async def test_topics_keep_what_a_longer_horizon_needs(settings: Settings) -> None:
+    """The rebuild sets it itself: nothing is lost by it, and feeds would lack what expires."""
+    await topics.ensure(settings)
+    policy = replace(settings.policy, horizon_ms=90 * DAY)
+    longer = settings.model_copy(update={"policy": policy})
+    done = await rebuild.rebuild(longer, Options())
+
+    assert done.swapped
+    assert [one.faults for one in await topics.check(longer) if one.faults] == []
+
+
 async def test_it_refuses_what_it_must_not_touch(settings: Settings) -> None:
     """A database with other data, that of another rebuild, and one that somebody is at work in."""
     await topics.ensure(settings)
@@ -353,6 +365,6 @@ async def test_it_refuses_what_it_must_not_touch(settings: Settings) -> None:
             await generation.begin(settings)
             with pytest.raises(StoreError, match="a rebuild is at work in database 15"):
                 await rebuild.rebuild(settings, Options())
-        with pytest.raises(StoreError, match="unfinished rebuild to 1 shards"):
+        with pytest.raises(StoreError, match="unfinished rebuild to 1 shard or"):
             await rebuild.rebuild(settings.model_copy(update={"shards": 2}), Options())
         assert await other.get("theirs") == "1"
