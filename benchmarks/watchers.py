@@ -62,7 +62,7 @@ async def recovered(plant: Plant, since_s: float, *, unsaid: str = "") -> float:
 
 
 async def silent(plant: Plant, name: str) -> None:
-    """Wait until an alert does not fire."""
+    """Wait until an alert does not fire: one that ended is held for 30 s, and is not the next."""
     async with asyncio.timeout(RECOVERY_S):
         while name in await alerts(plant):  # noqa: ASYNC110 - Prometheus says no more
             await asyncio.sleep(POLL_S)
