@@ -31,7 +31,8 @@ class Feed(Publisher):
 
     `at` is when it happened and `since` when the user's account was made, in Unix ms; without `at`
     it happens now. Each raises EventError, with the path of the field, where the event breaks the
-    contract, and BrokerError where Kafka does not acknowledge; to publish again does no harm.
+    contract, and BrokerError where Kafka does not acknowledge: `acknowledged` of the first events
+    are in the log, and to publish the others again, or all of them, does no harm.
     """
 
     async def publish(self, events: Iterable[Event]) -> None:

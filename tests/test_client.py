@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,10 +15,15 @@ from models.policy import DAY
 from streams import contract
 from streams.client import Feed
 from streams.clock import now_ms
+from streams.producer import Record
+from streams.publisher import Publisher
 from streams.server import HOST, free_port
 from streams.settings import Settings
 from streams.topics import ensure, log_bounds
 from tests.test_producer import read
+
+if TYPE_CHECKING:
+    from streams.local import Broker
 
 NOON = 1_790_000_000_000
 
@@ -191,6 +196,44 @@ async def test_missing_topics_are_said_to_be_missing(settings: Settings) -> None
         await feed.like("ann", "song")
 
     assert len(await likes(settings)) == 1
+
+
+class TestOutage:
+    """What callers are told whose Kafka goes away."""
+
+    @pytest.fixture
+    def broker(self, own_broker: Broker) -> Broker:
+        """Have a broker that may be killed."""
+        return own_broker
+
+    async def test_a_caller_is_told_of_its_own_events_alone(
+        self, broker: Broker, settings: Settings
+    ) -> None:
+        """Not of what was published before, nor of what others publish at the same time."""
+        await ensure(settings)
+        acts = [Like(at=NOON, user=str(user), item="song") for user in range(6)]
+        async with Feed(settings, patience_s=1.0) as feed:
+            await feed.publish(acts)
+            broker.kill()
+            calls = [feed.publish(acts[:2]), feed.publish(acts[:3])]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert [getattr(answer, "acknowledged", None) for answer in answers] == [0, 0]
+        for answer, lost in zip(answers, (2, 3), strict=True):
+            assert f"0 events are acknowledged, {lost} may be lost; publish again" in str(answer)
+
+
+@pytest.mark.parametrize("partitions", [1])
+async def test_the_first_that_are_acknowledged_need_not_be_repeated(settings: Settings) -> None:
+    """What is told is a place in the list of the call: all before it is in the log."""
+    await ensure(settings)
+    sound = [Record("likes", b"ann", b"x" * 900_000)] * 3
+    async with Publisher(settings) as publisher:
+        await publisher.carry(sound)
+        with pytest.raises(BrokerError, match="3 events are acknowledged, 1 may be lost") as caught:
+            await publisher.carry([*sound, Record("likes", b"ann", b"x" * 2_000_000)])
+
+    assert caught.value.acknowledged == 3
 
 
 async def test_without_kafka_every_caller_is_told_so() -> None:
