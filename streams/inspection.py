@@ -140,8 +140,8 @@ async def _audit(users: int | None, seed: int, user: str | None, *, quiet: bool)
             )
 
 
-async def _audit_on(users: int, every: float, *, json: bool) -> bool:
-    """Audit until told to stop; tell whether anything ever differed."""
+async def _audit_on(users: int, every: float, *, json: bool) -> int:
+    """Audit until told to stop; give the exit code: 1 where anything ever differed."""
     settings, differed = load(), False
 
     def hear(found: Audited) -> None:
@@ -157,7 +157,7 @@ async def _audit_on(users: int, every: float, *, json: bool) -> bool:
         auditing = ContinuousAudit(feeds, settings, users=users, every_s=every, hear=hear)
         with Interrupts() as interrupts:
             await auditing.run(interrupts.stop)
-    return differed
+    return 1 if differed else interrupts.exit_code
 
 
 @app.command(epilog='Example: redis-cli -u "$(likewave config redis)" PING')
