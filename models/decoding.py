@@ -192,7 +192,7 @@ def examine(topic: str, record: Record) -> Event | Reject:
         complaint = error if isinstance(error, EventError) else refusal(error)
         return Reject(record, Reason.INVALID, complaint.path, str(complaint))
     except UNREADABLE as error:
-        return Reject(record, Reason.MALFORMED, "$", str(error))
+        return Reject(record, Reason.MALFORMED, "$", str(refusal(error)))
     if event.at > record.timestamp + AHEAD_MS:
         ahead = event.at - record.timestamp
         return Reject(record, Reason.FUTURE, "$.at", f"{ahead} ms ahead of the record")
