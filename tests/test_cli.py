@@ -444,6 +444,18 @@ class TestConfig:
         assert sources["kafka"] == "LIKEWAVE_KAFKA"
         assert sources["replication"] == "default"
 
+    def test_elsewhere_than_on_a_terminal_no_row_is_wrapped(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """However long a value is, it is whole, and in one line with its name and its source."""
+        brokers = ",".join(f"broker-{number}.example:9092" for number in range(20))
+        long = settings.model_copy(update={"kafka": brokers})
+        done = run("config", folder=tmp_path, settings=long)
+
+        assert ["kafka", brokers, "LIKEWAVE_KAFKA"] in [
+            line.split() for line in done.stdout.splitlines()
+        ]
+
     def test_one_value_is_printed_alone_for_other_programs(
         self, tmp_path: Path, settings: Settings
     ) -> None:
