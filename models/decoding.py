@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from models.events import Event
 
 AHEAD_MS = 5 * 60_000  # how far the clock of a producer may run ahead of the broker's
+OLDEST_NEW = 946_684_800_000  # the year 2000: an `at` in seconds lies before it
 FEW = 8  # records that are checked one by one rather than halved again
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # what a decoder raises on bytes
 
@@ -101,6 +102,21 @@ def admit(raw: bytes, *, now: int) -> Event:
     event = read(raw)
     if (ahead := event.at - now) > AHEAD_MS:
         raise EventError(f"the event lies {ahead // 1000} s in the future", path="$.at")
+    return event
+
+
+def admit_new(raw: bytes, *, now: int) -> Event:
+    """Admit an event that a program hands in; raise EventError also where `at` must be seconds.
+
+    The log takes such an `at` as a moment of 1970, which is true of nothing that is published now.
+
+    >>> admit_new(b'{"kind":"like","at":1795500060,"user":"ann","item":"song"}', now=1795500060000)
+    Traceback (most recent call last):
+    models.errors.EventError: 1795500060 is before 2000: give milliseconds
+    """
+    event = admit(raw, now=now)
+    if event.at < OLDEST_NEW:
+        raise EventError(f"{event.at} is before 2000: give milliseconds", path="$.at")
     return event
 
 
@@ -176,7 +192,7 @@ def examine(topic: str, record: Record) -> Event | Reject:
         complaint = error if isinstance(error, EventError) else refusal(error)
         return Reject(record, Reason.INVALID, complaint.path, str(complaint))
     except UNREADABLE as error:
-        return Reject(record, Reason.MALFORMED, "$", str(error))
+        return Reject(record, Reason.MALFORMED, "$", str(refusal(error)))
     if event.at > record.timestamp + AHEAD_MS:
         ahead = event.at - record.timestamp
         return Reject(record, Reason.FUTURE, "$.at", f"{ahead} ms ahead of the record")

@@ -55,7 +55,14 @@ class StackError(LikewaveError):
 
 
 class BrokerError(LikewaveError):
-    """Kafka is out of reach, or its topics are not as Likewave needs them."""
+    """Kafka is out of reach, or its topics are not as Likewave needs them.
+
+    `acknowledged` of the first events that were to be published are in the log all the same.
+    """
+
+    def __init__(self, message: str, *, acknowledged: int = 0) -> None:
+        super().__init__(message)
+        self.acknowledged = acknowledged
 
 
 class StuckError(BrokerError):

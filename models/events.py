@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ID_PATTERN = r"\A[A-Za-z0-9_-]{1,64}\Z"
 ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 LONGEST_ID = 64
+AN_ID = "an id is 1 to 64 of A-Z a-z 0-9 _ -"
 LARGEST_EVENT = 65_536  # bytes
 LATEST = 2**52  # a register is 2 * at + off, exact in a double
 MOST_RECIPIENTS = 200
@@ -308,6 +309,9 @@ KINDS: dict[str, type[Event]] = {kind.__name__.lower(): kind for kind in get_arg
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(kind.topic for kind in KINDS.values()))
 DEAD_LETTERS = "dead-letters"
 
+# What the decoder says of JSON that ends too soon, and how it begins to say what is missing.
+CUT, MISSING = "Input data was truncated", "Object missing required field "
+
 # What a field means is the same in every kind: whose name it holds, or whose names.
 ONE_ID = ("user", "item", "friend", "other")
 MANY_IDS = ("to", "topics")
@@ -348,7 +352,7 @@ def check(event: Event) -> None:
     """Raise EventError where the ids of a decoded `event` break the contract."""
     for path, named in _named(event):
         if not _id.match(named):
-            raise EventError(f"an id is 1 to 64 of A-Z a-z 0-9 _ -, got {named[:80]!r}", path=path)
+            raise EventError(f"{AN_ID}, got {named[:80]!r}", path=path)
         if path.startswith(ACTED_ON) and named == event.accounts[0]:
             raise EventError(f"a user cannot act on themselves ({named})", path=path)
 
@@ -395,6 +399,20 @@ def _named(event: Event) -> Iterator[tuple[str, str]]:
 
 
 def refusal(error: Exception) -> EventError:
-    """Turn a decoder's complaint into an EventError that names the field."""
-    message, _, path = str(error).partition(" - at `")
-    return EventError(message or type(error).__name__, path=path.rstrip("`") or "$")
+    """Turn a decoder's complaint into an EventError that names the field.
+
+    >>> refusal(ValueError("Object missing required field `item`")).path
+    '$.item'
+    """
+    message, _, end = str(error).partition(" - at `")
+    path = end.rstrip("`") or "$"
+    if isinstance(error, RecursionError):
+        message = "it is nested too deeply"
+    elif isinstance(error, UnicodeDecodeError):
+        message = "it is no UTF-8"
+    elif message == CUT:
+        message = "it is empty, or ends in the middle: give one JSON object"
+    elif message.startswith(MISSING):
+        field = message.removeprefix(MISSING).strip("`")
+        message, path = f"`{field}` is missing", f"{path}.{field}"
+    return EventError(message or type(error).__name__, path=path)

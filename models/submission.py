@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from models.decoding import UNREADABLE, admit
+from models.decoding import UNREADABLE, admit_new
 from models.errors import EventError
 from models.events import Befriend, Post, Takedown, refusal
 from models.policy import MINUTE
@@ -70,8 +70,8 @@ def submitted(
 
     Raises EventError where it breaks the contract, or where they may not say so.
 
-    >>> submitted(b'{"kind":"like","item":"song"}', Submitter("ann", False, 5))
-    Like(at=5, user='ann', item='song', since=None)
+    >>> submitted(b'{"kind":"like","item":"song"}', Submitter("ann", False, 1_795_500_060_000))
+    Like(at=1795500060000, user='ann', item='song', since=None)
     """
     try:
         given = _fields.decode(body)
@@ -83,7 +83,7 @@ def submitted(
     if not who.is_operator:
         given.pop("since", None)
         known |= {} if who.since is None else {"since": who.since}
-    event = admit(_json.encode(known | given), now=who.now)
+    event = admit_new(_json.encode(known | given), now=who.now)
     _check_rights(event, who)
     return event
 

@@ -4,11 +4,10 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from models.finding import has_failed
 from streams import check_tables, doctor
-from streams.terminal import Json, say, write_json
+from streams.terminal import Json, say, write_json, write_table
 
 app = typer.Typer()
 
@@ -33,5 +32,5 @@ def doctor_(
     else:
         for step in diagnosis.done:
             say(step)
-        Console().print(check_tables.findings(diagnosis.findings))
+        write_table(check_tables.findings(diagnosis.findings))
     raise typer.Exit(has_failed(diagnosis.findings))

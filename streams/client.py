@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from models import events
-from models.decoding import admit
+from models.decoding import admit_new
 from models.errors import EventError
 from streams.clock import now_ms
 from streams.producer import Record
@@ -29,7 +31,8 @@ class Feed(Publisher):
 
     `at` is when it happened and `since` when the user's account was made, in Unix ms; without `at`
     it happens now. Each raises EventError, with the path of the field, where the event breaks the
-    contract, and BrokerError where Kafka does not acknowledge; to publish again does no harm.
+    contract, and BrokerError where Kafka does not acknowledge: `acknowledged` of the first events
+    are in the log, and to publish the others again, or all of them, does no harm.
     """
 
     async def publish(self, events: Iterable[Event]) -> None:
@@ -79,14 +82,14 @@ class Feed(Publisher):
         since: int | None = None,
     ) -> None:
         """Have `user` share `item`, by name with those in `to`, without it with all friends."""
-        named = None if to is None else list(to)
+        named = _listed("to", to)
         await self._one(events.Share(user=user, item=item, to=named, at=_or_now(at), since=since))
 
     async def unshare(
         self, user: str, item: str, *, to: Sequence[str] | None = None, at: int | None = None
     ) -> None:
         """Take back the share with all, or those with who is in `to`."""
-        named = None if to is None else list(to)
+        named = _listed("to", to)
         await self._one(events.Unshare(user=user, item=item, to=named, at=_or_now(at)))
 
     async def post(
@@ -99,7 +102,7 @@ class Feed(Publisher):
         since: int | None = None,
     ) -> None:
         """Have `user` post `item`, which is about `topics`."""
-        about = None if topics is None else list(topics)
+        about = _listed("topics", topics)
         await self._one(
             events.Post(user=user, item=item, topics=about, at=_or_now(at), since=since)
         )
@@ -171,16 +174,38 @@ def _or_now(at: int | None) -> int:
 def _checked(event: Event, now: int, place: str = "") -> Record:
     """Hold an event against the contract, as a worker will; raise EventError naming the field."""
     try:
-        is_whole = admit(events.encode(event), now=now) == event
+        is_whole = admit_new(events.encode(event), now=now) == event
     except EventError as error:
         raise _refused(error, place, error.path.removeprefix("$")) from error
-    except (TypeError, UnicodeEncodeError) as error:
-        raise _refused(error, place) from error
-    if not is_whole:  # bytes and NaN, for instance, travel as something else
-        raise _refused("a value of another type than the contract asks for", place)
+    except (TypeError, UnicodeEncodeError):
+        is_whole = False
+    if not is_whole:
+        field = _changed(event)
+        why = f"JSON does not carry {getattr(event, field, event)!r:.80} as it is"
+        raise _refused(why, place, field and f".{field}")
     return Record.of(event)
 
 
-def _refused(why: object, place: str, field: str = "") -> EventError:
+def _changed(event: Event) -> str:
+    """Name the field that does not travel as it is, such as bytes and NaN; "" where none does."""
+    for field in getattr(event, "__struct_fields__", ()):
+        value = getattr(event, field)
+        try:
+            is_whole = msgspec.json.decode(msgspec.json.encode(value)) == value
+        except (TypeError, UnicodeEncodeError):
+            is_whole = False
+        if not is_whole:
+            return str(field)
+    return ""
+
+
+def _listed(field: str, ids: Iterable[str] | None) -> list[str] | None:
+    """List `ids`; raise EventError where they are a single text, of which each letter is an id."""
+    if isinstance(ids, str | bytes):
+        raise _refused(f"give a list of ids, such as [{ids!r:.80}]", field=f".{field}")
+    return None if ids is None else list(ids)
+
+
+def _refused(why: object, place: str = "", field: str = "") -> EventError:
     path = f"${place}{field}"
     return EventError(f"{path}: {why}", path=path)

@@ -7,10 +7,9 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
 from rich.live import Live
 
-from streams.terminal import is_terminal, write_json, write_json_line
+from streams.terminal import is_terminal, write_json, write_json_line, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -55,4 +54,4 @@ def _writer(
         with Live(get_renderable=lambda: table(latest[0]) if latest else NOTHING_YET):
             yield latest.append
     else:
-        yield lambda found: Console().print(table(found))
+        yield lambda found: write_table(table(found))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from models.errors import SettingsError
 from models.letters import Letter, Place, Selection, State
@@ -27,7 +26,7 @@ from streams.letter_choice import (
 )
 from streams.letters import opened
 from streams.settings import Settings, load
-from streams.terminal import Json, Stages, is_terminal, ticker
+from streams.terminal import Json, Stages, is_terminal, ticker, write_table
 from streams.topics import log_bounds
 
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters, send them again, drop them.")
@@ -59,7 +58,7 @@ def ls(  # noqa: PLR0913  what letters may be chosen by
     if json:
         write_inert_json(letter_tables.listing_document(found, held, limit=limit))
     else:
-        Console().print(letter_tables.listing(found, held, limit=limit, now=now_ms()))
+        write_table(letter_tables.listing(found, held, limit=limit, now=now_ms()))
 
 
 async def _ls(

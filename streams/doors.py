@@ -20,7 +20,7 @@ from streams.clock import now_ms
 from streams.cursors import Seal
 from streams.outlook import Outlook
 from streams.pager import Pager
-from streams.problems import Kind, ProblemError
+from streams.problems import READING, Kind, ProblemError
 from streams.publisher import Publisher
 from streams.quotas import READS, WRITES, Quotas
 from streams.readiness import Readiness
@@ -29,7 +29,6 @@ from streams.store import Store, check_policy
 
 COOKIE = "likewave"
 CHANGING = "X-Likewave"  # a header that a page of another origin cannot send
-READING = frozenset({"GET", "HEAD"})
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of the caller")
 cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The same, of `POST /v1/session`")
@@ -94,9 +93,15 @@ async def caller(request: Request, token: Token, session: Session) -> Caller:
         known = access.caller(given)
     except AccessError as error:
         raise unauthorized(str(error)) from error
-    if token is None and request.method not in READING and CHANGING not in request.headers:
-        raise ProblemError(Kind.FORBIDDEN, f"with a cookie, send the header `{CHANGING}: 1` too")
+    if token is None:
+        check_origin(request)
     return known
+
+
+def check_origin(request: Request) -> None:
+    """Raise ProblemError where a request changes something, and might be of another origin."""
+    if request.method not in READING and CHANGING not in request.headers:
+        raise ProblemError(Kind.FORBIDDEN, f"with a cookie, send the header `{CHANGING}: 1` too")
 
 
 def unauthorized(detail: str, *, scheme: str = 'Bearer error="invalid_token"') -> ProblemError:

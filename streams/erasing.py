@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 
 from models.errors import SettingsError
 from models.moments import moment
@@ -14,7 +14,7 @@ from streams.erasure import Receipt
 from streams.known import check_id
 from streams.settings import load
 from streams.tables import plain
-from streams.terminal import Json, Stages, is_terminal, ticker, write_json
+from streams.terminal import Json, Stages, is_terminal, ticker, write_json, write_table
 
 app = typer.Typer()
 
@@ -40,7 +40,7 @@ def erase(
     if json:
         write_json({"clean": receipt.is_clean, **msgspec.to_builtins(receipt)})
     else:
-        Console().print(_table(receipt))
+        write_table(_table(receipt))
     raise typer.Exit(not receipt.is_clean)
 
 

@@ -94,19 +94,25 @@ async def handed(request: Request, writer: Writer) -> Handed:
 
 def _refused(found: list[Event | EventError], *, listed: bool) -> Response:
     """Answer with the problem of the first event that is wrong, and what is wrong with each."""
-    first, error = next(
-        (place, one) for place, one in enumerate(found) if isinstance(one, EventError)
-    )
-    path = error.path.replace("$", f"$[{first}]", 1) if listed else error.path
-    problem = ProblemError(Kind.INVALID, f"{error}; nothing is published", field=path)
     results = [
-        Rejected(one.path, str(one)) if isinstance(one, EventError) else Valid() for one in found
+        Rejected(_path(one, place if listed else None), str(one))
+        if isinstance(one, EventError)
+        else Valid()
+        for place, one in enumerate(found)
     ]
+    first = next(one for one in results if isinstance(one, Rejected))
+    detail = f"{first.reason}; nothing is published"
+    problem = ProblemError(Kind.INVALID, detail, field=first.field)
     return Response(
         msgspec.json.encode({**asdict(problem.document), "results": results}),
         status_code=problem.status_code,
         media_type=MEDIA_TYPE,
     )
+
+
+def _path(error: EventError, place: int | None) -> str:
+    """Name the field in the whole body, where the event may have a place in a list."""
+    return error.path if place is None else error.path.replace("$", f"$[{place}]", 1)
 
 
 @router.post(

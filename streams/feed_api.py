@@ -69,7 +69,8 @@ async def feed(
     tag = answers.tag_of((user, _told(page)))
     if answers.is_known(request, tag):
         return answers.not_modified(tag)
-    pages.expose(user, page)
+    if request.method == "GET":  # HEAD shows it to nobody
+        pages.expose(user, page)
     present = Present(settings.policy, now)
     return answers.reply(_document(page, asked, present), tag)
 

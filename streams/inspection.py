@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from streams import audit as auditor
 from streams import clock, display, logs, reader, store, tables, wording
@@ -17,7 +17,7 @@ from streams.origins import Setting, effective
 from streams.reader import Census, Entry
 from streams.settings import Settings, load, resolve, stranded, strangers
 from streams.snapshots import Snapshots
-from streams.terminal import Json, Stages, say, ticker, write_json, write_json_line
+from streams.terminal import Json, Stages, say, ticker, write_json, write_json_line, write_table
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
 
@@ -82,7 +82,7 @@ def shards(*, json: Json = False) -> None:
     if json:
         write_json(found)
     else:
-        Console().print(tables.shards(found))
+        write_table(tables.shards(found))
 
 
 async def _shards() -> list[Census]:
@@ -140,8 +140,8 @@ async def _audit(users: int | None, seed: int, user: str | None, *, quiet: bool)
             )
 
 
-async def _audit_on(users: int, every: float, *, json: bool) -> bool:
-    """Audit until told to stop; tell whether anything ever differed."""
+async def _audit_on(users: int, every: float, *, json: bool) -> int:
+    """Audit until told to stop; give the exit code: 1 where anything ever differed."""
     settings, differed = load(), False
 
     def hear(found: Audited) -> None:
@@ -157,7 +157,7 @@ async def _audit_on(users: int, every: float, *, json: bool) -> bool:
         auditing = ContinuousAudit(feeds, settings, users=users, every_s=every, hear=hear)
         with Interrupts() as interrupts:
             await auditing.run(interrupts.stop)
-    return differed
+    return 1 if differed else interrupts.exit_code
 
 
 @app.command(epilog='Example: redis-cli -u "$(likewave config redis)" PING')
@@ -183,7 +183,7 @@ def config(
     if json:
         write_json(_config_document(settings, listed))
         return
-    Console().print(tables.config(listed))
+    write_table(tables.config(listed))
     for stranger, remedy in strangers().items():
         say(f"{stranger} is no setting: {remedy}")
     if complaint := stranded(settings):

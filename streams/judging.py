@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from models.errors import PolicyError, SettingsError
 from models.evaluation import Part, at_half_life
@@ -17,7 +16,7 @@ from streams.datasets import Dataset, Edges, read_dataset
 from streams.page_policies import LivePolicies
 from streams.replay import parse_meanings
 from streams.settings import Settings, resolve
-from streams.terminal import Json, Meanings, Stages, ticker, write_json
+from streams.terminal import Json, Meanings, Stages, ticker, write_json, write_table
 
 EARLIEST_S = 100_000_000  # a split below is no date of any data set, but a mistyped share
 app = typer.Typer()
@@ -76,7 +75,7 @@ def evaluate(  # noqa: PLR0913 - a person chooses each of them
     if json:
         write_json(found)
     else:
-        Console().print(charts.table(found))
+        write_table(charts.table(found))
 
 
 async def _evaluate(

@@ -4,7 +4,6 @@ import re
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from models.counting import counted
 from models.decoding import Reason
@@ -15,7 +14,7 @@ from models.policy import milliseconds
 from streams import letter_tables
 from streams.clock import now_ms
 from streams.settings import Settings
-from streams.terminal import is_terminal, say
+from streams.terminal import is_terminal, say, write_table
 
 
 def ago(given: str) -> int:
@@ -105,5 +104,5 @@ def is_agreed(found: list[Letter], offer: str, *, yes: bool, json: bool) -> bool
         matching = counted(len(found), "letter matches", "letters match")
         say(f"likewave: {matching}; --yes would {offer}")
         return False
-    Console().print(letter_tables.groups(found, now=now_ms()))
+    write_table(letter_tables.groups(found, now=now_ms()))
     return typer.confirm(f"{counted(len(found), 'letter')}: {offer}?")

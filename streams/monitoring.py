@@ -5,13 +5,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from models.errors import LikewaveError
 from models.verdict import Verdict
 from streams import display, lag_tables, logs
 from streams.settings import Settings, load
-from streams.terminal import Json, say, write_json
+from streams.terminal import Json, say, write_json, write_table
 from streams.verdicts import Diagnosis, Lookout
 
 EVERY_S = 0.5
@@ -55,7 +54,7 @@ def lag(*, watch: Watch = False, window: Window = 3.0, json: Json = False) -> No
     if json:
         write_json(found)
     else:
-        Console().print(lag_tables.lag(found))
+        write_table(lag_tables.lag(found))
     raise typer.Exit(CODES.get(found.verdict, WORSE))
 
 

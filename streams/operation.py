@@ -5,7 +5,6 @@ from typing import Annotated
 
 import structlog
 import typer
-from rich.console import Console
 
 from models.errors import LikewaveError
 from streams import logs, tables, topics
@@ -14,7 +13,7 @@ from streams.demo import DemoOptions, demo
 from streams.settings import load
 from streams.stack import StackOptions
 from streams.stack import up as run_stack
-from streams.terminal import Json, say, write_json
+from streams.terminal import Json, say, write_json, write_table
 from streams.topics import TopicState
 
 Workers = Annotated[int, typer.Option(min=0, max=64, help="Workers to run.")]
@@ -81,7 +80,7 @@ def topics_(
     if json:
         write_json(states)
     else:
-        Console().print(tables.topics(states))
+        write_table(tables.topics(states))
         for fault in (fault for state in states for fault in state.faults):
             typer.echo(fault)
     raise typer.Exit(any(state.faults for state in states))

@@ -18,11 +18,16 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from models.errors import BrokerError, CursorError, EventError
+from models.events import AN_ID
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:likewave:"
+READING = frozenset({"GET", "HEAD"})
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+NOT_COUNTED = "the store, which counts requests, is away: nothing is published, try again"
 AGAIN_S = 1  # after which a server that was away is worth another request
 
 Declared: TypeAlias = dict[int | str, dict[str, Any]]  # answers of an endpoint, as FastAPI has them
@@ -68,6 +73,20 @@ TITLES: dict[Kind, tuple[int, str]] = {
     Kind.BROKER: (503, "Kafka is away"),
 }
 BY_STATUS = {status: kind for kind, (status, _) in reversed(TITLES.items())}
+
+
+# What pydantic complains of, by its name for it, in words as elsewhere.
+INVALID = {
+    "int_parsing": "give a whole number",
+    "greater_than_equal": "give {ge} or more",
+    "less_than_equal": "give {le} or less",
+    "string_pattern_mismatch": AN_ID,
+    "string_type": AN_ID,
+    "missing": "it is missing",
+    "literal_error": "give {expected}",
+    "json_invalid": "the body is no JSON",
+    "model_attributes_type": "give a JSON object",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +155,13 @@ def response(problem: ProblemError) -> Response:
     )
 
 
-def of(error: Exception) -> ProblemError:
-    """Find the problem that `error` is to whoever sent the request."""
+def of(error: Exception, request: Request) -> ProblemError:
+    """Find the problem that `error` is to whoever sent `request`."""
     match error:
         case ProblemError():
             return error
         case HTTPException():
-            kind = BY_STATUS.get(error.status_code, Kind.MALFORMED)
-            return ProblemError(kind, error.detail, headers=error.headers)
+            return _unrouted(error, request)
         case RequestValidationError():
             return _invalid(error)
         case CursorError():
@@ -151,26 +169,50 @@ def of(error: Exception) -> ProblemError:
         case EventError():
             return ProblemError(Kind.INVALID, str(error), field=error.path)
         case _:
-            return _away(error)
+            return _away(error, request)
 
 
-def _away(error: Exception) -> ProblemError:
+def _unrouted(error: HTTPException, request: Request) -> ProblemError:
+    """Say what the router says: that there is nothing at an address, or not for this method."""
+    kind = BY_STATUS.get(error.status_code, Kind.MALFORMED)
+    path = request.url.path
+    if kind == Kind.NOT_FOUND:
+        return ProblemError(kind, f"there is no {path:.80}: /docs lists what there is")
+    if kind == Kind.METHOD:
+        allowed = ", ".join(_methods(request))
+        detail = f"{path:.80} has no {request.method:.80}: it has {allowed}"
+        return ProblemError(kind, detail, headers={"Allow": allowed})
+    return ProblemError(kind, error.detail, headers=error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """List the methods of an address, over all routes: the router knows those of one."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(one.matches({**request.scope, "method": method})[0] is Match.FULL for one in routes)
+    ]
+
+
+def _away(error: Exception, request: Request) -> ProblemError:
     """Say which server is away; what it said is for the log alone."""
     log.warning("server away", error=str(error))
     if isinstance(error, BrokerError):
         detail = "Kafka does not acknowledge: try again (a repeated event does no harm)"
         return ProblemError(Kind.BROKER, detail, headers={"Retry-After": str(AGAIN_S)})
-    return store_away()
+    return store_away() if request.method in READING else store_away(NOT_COUNTED)
 
 
 def _invalid(error: RequestValidationError) -> ProblemError:
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    kind = Kind.MALFORMED if first["type"] == "json_invalid" else Kind.INVALID
-    return ProblemError(kind, str(first["msg"]), field=field)
+    ours = INVALID.get(first["type"])
+    detail = ours.format(**first.get("ctx", {})) if ours else str(first["msg"])
+    if first["type"] == "json_invalid":
+        return ProblemError(Kind.MALFORMED, detail, field="body")
+    return ProblemError(Kind.INVALID, detail, field=".".join(map(str, first["loc"])))
 
 
 async def answer(request: Request, error: Exception) -> Response:
     """Answer a request with the problem that `error` is."""
-    del request
-    return response(of(error))
+    return response(of(error, request))

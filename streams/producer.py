@@ -69,18 +69,26 @@ class Counts:
         return self.published - self.acknowledged
 
 
+class _Batch(NamedTuple):
+    """Records of one partition that travel together, and which of all is the first of them."""
+
+    first: int
+    builder: BatchBuilder
+
+
 class Producer:
     """A context in which events are published; the topics must exist.
 
-    What fails is raised as a BrokerError with the counts, and ends the publishing: what came behind
-    a lost batch would be out of order.
+    What fails is raised as a BrokerError that says how many of the first are acknowledged, and ends
+    the publishing: what came behind a lost batch would be out of order.
     """
 
     def __init__(self, settings: Settings, *, patience_s: float = PATIENCE_S) -> None:
         self._settings = settings
         self._patience_s = patience_s
         self._partitions: dict[str, int] = {}
-        self._open: dict[tuple[str, int], BatchBuilder] = {}
+        self._open: dict[tuple[str, int], _Batch] = {}
+        self._awaited: set[int] = set()  # which record is the first of each batch not acknowledged
         self._underway: set[Future[RecordMetadata]] = set()
         self._published = 0
         self._acknowledged = 0
@@ -129,7 +137,7 @@ class Producer:
         for topic, key, value in records:
             place = topic, hashed(key) % self._partitions[topic]
             self._published += 1
-            while not self._batch(place).append(timestamp=None, key=key, value=value):
+            while not self._batch(place).builder.append(timestamp=None, key=key, value=value):
                 await self._send(place)
         for place in list(self._open):
             await self._send(place)
@@ -142,15 +150,36 @@ class Producer:
             self._failure = KafkaTimeoutError()
         self._raise_failure()
 
-    def _batch(self, place: tuple[str, int]) -> BatchBuilder:
+    def loss(self, first: int, number: int) -> BrokerError | None:
+        """Say what may be lost of `number` records from the `first` on, once something failed."""
+        settled = min(self._awaited, default=self._published) - first
+        acknowledged = max(0, min(settled, number))
+        if self._failure is None or acknowledged == number:
+            return None
+        reason = (
+            f"did not acknowledge for {self._patience_s:g} s"
+            if isinstance(self._failure, KafkaTimeoutError)
+            else f"refused a batch ({self._failure})"
+        )
+        return BrokerError(
+            f"Kafka at {self._settings.kafka} {reason}: "
+            f"{counted(acknowledged, 'event is', 'events are')} acknowledged, "
+            f"{number - acknowledged} may be lost; publish again from there "
+            "(a repeated event does no harm)",
+            acknowledged=acknowledged,
+        )
+
+    def _batch(self, place: tuple[str, int]) -> _Batch:
         batch = self._open.get(place)
         if batch is None:
-            batch = self._open[place] = self._kafka.create_batch()
+            first = self._published - 1
+            batch = self._open[place] = _Batch(first, self._kafka.create_batch())
+            self._awaited.add(first)
         return batch
 
     async def _send(self, place: tuple[str, int]) -> None:
         self._raise_failure()
-        batch = self._open.pop(place)
+        first, batch = self._open.pop(place)
         batch.close()
         topic, partition = place
         try:
@@ -161,34 +190,24 @@ class Producer:
             self._failure = error
             self._raise_failure()
         self._underway.add(sent)
-        sent.add_done_callback(partial(self._on_answer, batch.record_count()))
+        sent.add_done_callback(partial(self._on_answer, first, batch.record_count()))
 
-    def _on_answer(self, records: int, sent: Future[RecordMetadata]) -> None:
+    def _on_answer(self, first: int, records: int, sent: Future[RecordMetadata]) -> None:
         self._underway.discard(sent)
         if sent.cancelled():
             return
         if error := sent.exception():
             self._failure = self._failure or error
             return
+        self._awaited.discard(first)
         self._acknowledged += records
         answer = sent.result()
         if answer.timestamp_type == STAMPED:
             self.clock_ahead_s = (answer.timestamp - now_ms()) / 1000
 
     def _raise_failure(self) -> None:
-        if self._failure is None:
-            return
-        reason = (
-            f"did not acknowledge for {self._patience_s:g} s"
-            if isinstance(self._failure, KafkaTimeoutError)
-            else f"refused a batch ({self._failure})"
-        )
-        raise BrokerError(
-            f"Kafka at {self._settings.kafka} {reason}: "
-            f"{counted(self._acknowledged, 'event is', 'events are')} acknowledged, "
-            f"{self.counts.unconfirmed} may be lost; publish again from there "
-            "(a repeated event does no harm)"
-        ) from self._failure
+        if loss := self.loss(0, self._published):
+            raise loss from self._failure
 
     async def _close(self) -> None:
         if self._underway:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
+from models.errors import BrokerError
 from streams.producer import PATIENCE_S, Producer
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class Publisher:
     async def carry(self, records: Sequence[Record]) -> None:
         """Publish `records` in their order, and return once all are acknowledged.
 
-        Waits while too many others do. Raises BrokerError where Kafka does not acknowledge: some of
-        them may be in the log then, and publishing all of them again does no harm.
+        Waits while too many others do. Raises BrokerError where Kafka does not acknowledge: it
+        says how many of the first are in the log; others may be, and may be published again.
         """
         if self._work is None:
             raise RuntimeError("publish inside `async with`")
@@ -113,8 +114,22 @@ class Publisher:
 
 
 async def _publish(producer: Producer, group: Sequence[_Call]) -> None:
-    """Publish what all calls of a group have, and tell them."""
-    await producer.publish_raw(chain.from_iterable(call.records for call in group))
-    await producer.flush()
+    """Publish what all calls of a group have, and tell each what became of its own records."""
+    first = producer.counts.published
+    try:
+        await producer.publish_raw(chain.from_iterable(call.records for call in group))
+        await producer.flush()
+    except BrokerError:
+        _tell(group, producer, first)
+        raise
+    _tell(group, producer, first)
+
+
+def _tell(group: Sequence[_Call], producer: Producer, first: int) -> None:
+    """Acknowledge or refuse each call of a group, whose records begin with the `first`."""
     for call in group:
-        call.acknowledge()
+        if loss := producer.loss(first, len(call.records)):
+            call.refuse(loss)
+        else:
+            call.acknowledge()
+        first += len(call.records)

@@ -13,7 +13,16 @@ from starlette.responses import Response
 
 from streams import answers, tickets
 from streams.clock import now_ms
-from streams.doors import COOKIE, Configuration, Feeds, Reader, Token, Writer, unauthorized
+from streams.doors import (
+    COOKIE,
+    Configuration,
+    Feeds,
+    Reader,
+    Token,
+    Writer,
+    check_origin,
+    unauthorized,
+)
 from streams.feed_api import ID, REFUSED
 from streams.problems import Kind, ProblemError, declared
 
@@ -84,9 +93,11 @@ async def begin(writer: Writer, token: Token, settings: Configuration) -> Respon
     return response
 
 
-@router.delete("/session", status_code=204, responses=declared(Kind.INVALID))
-async def end() -> Response:
-    """Forget the cookie."""
+@router.delete("/session", status_code=204, responses=declared(Kind.FORBIDDEN, Kind.INVALID))
+async def end(request: Request) -> Response:
+    """Forget the cookie, also one whose token is not valid any more."""
+    if COOKIE in request.cookies:
+        check_origin(request)
     response = Response(status_code=204, headers=answers.SECRET)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response

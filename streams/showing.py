@@ -8,7 +8,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from streams import clock, display, documents, logs, page_tables, store
 from streams import exposures as counts
@@ -16,7 +15,7 @@ from streams.known import check_id, check_known
 from streams.page_policies import LivePolicies
 from streams.pager import Page, Pager
 from streams.settings import load
-from streams.terminal import Json, write_json
+from streams.terminal import Json, write_json, write_table
 
 WATCHED_EVERY_S = 0.5  # so a changed policy file is seen within a second
 
@@ -121,7 +120,7 @@ async def _explain(user: str, item: str, *, json: bool) -> None:
     if json:
         write_json(documents.explanation(user, explained))
     else:
-        Console().print(page_tables.explanation(explained, now=now))
+        write_table(page_tables.explanation(explained, now=now))
 
 
 @app.command(epilog="Example: likewave exposures --json")
@@ -131,7 +130,7 @@ def exposures(*, json: Json = False) -> None:
     if json:
         write_json(msgspec.to_builtins(counted))
     else:
-        Console().print(page_tables.exposures(counted))
+        write_table(page_tables.exposures(counted))
 
 
 async def _exposures() -> list[counts.Exposed]:

@@ -1,19 +1,19 @@
 """Ctrl-C while a command is still being imported: it ends at once, without a trace.
 
-To import this is to begin, so it comes before all that takes a second; `over` leaves Ctrl-C to
-whoever had it.
+To import this is to begin, so it comes before all that takes time, and takes none itself; `over`
+leaves Ctrl-C to whoever had it. What comes before, for some hundredths of a second, is Python's:
+where Ctrl-C meets its own start (`site`) or the lines of the console script, it tells a trace.
 """
 
 import signal
-import threading
 
 _WITH_TRACE = signal.default_int_handler
-_is_ours = (
-    threading.current_thread() is threading.main_thread()
-    and signal.getsignal(signal.SIGINT) is _WITH_TRACE  # somebody may have it ignored
-)
+_is_ours = signal.getsignal(signal.SIGINT) is _WITH_TRACE  # somebody may have it ignored
 if _is_ours:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except ValueError:  # another thread than the main one, which alone hears of signals
+        _is_ours = False
 
 
 def over() -> None:

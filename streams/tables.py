@@ -1,4 +1,7 @@
-"""What commands show to a person, as tables of 80 columns on light and dark terminals."""
+"""What commands show to a person, as tables of 80 columns on light and dark terminals.
+
+Elsewhere than on a terminal they are as wide as what is in them: `streams/terminal.py`.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.console import RenderableType
+
     from streams.progress import Progress
 
     Show: TypeAlias = Callable[[str], None]
@@ -32,6 +34,7 @@ Meanings = Annotated[
 ]
 
 LINE_EVERY_S = 5.0
+UNCUT = 100_000  # columns
 
 
 def say(line: str) -> None:
@@ -47,6 +50,11 @@ def write_json(value: object) -> None:
 def write_json_line(value: object) -> None:
     """Write one JSON document in one line: an element of a stream of them."""
     typer.echo(msgspec.json.encode(value))
+
+
+def write_table(found: RenderableType) -> None:
+    """Write a table; where no person looks, each row is one line, and nothing in it is cut."""
+    Console(width=None if is_terminal() else UNCUT).print(found)
 
 
 def is_terminal() -> bool:

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -14,7 +13,7 @@ from streams import clock, top_tables
 from streams.interrupts import Interrupts
 from streams.keyboard import pressed
 from streams.outlook import Outlook
-from streams.terminal import is_terminal, write_json, write_json_line
+from streams.terminal import is_terminal, write_json, write_json_line, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,4 +84,4 @@ def _picture(sight: Sight) -> RenderableType:
 
 
 def _print(sight: Sight) -> None:
-    Console().print(_picture(sight))
+    write_table(_picture(sight))

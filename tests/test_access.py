@@ -299,7 +299,7 @@ class TestSession:
         assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
         assert doors.client.get("/v1/me").json()["user"] == "user03"
 
-        doors.client.delete("/v1/session")
+        doors.client.delete("/v1/session", headers={"X-Likewave": "1"})
         assert doors.client.get("/v1/me").status_code == 401
 
     def test_another_site_changes_nothing_with_it(self, doors: Doors) -> None:
@@ -308,6 +308,8 @@ class TestSession:
         ticket = "/v1/feed/stream/ticket"
 
         assert doors.client.post(ticket).status_code == 403
+        assert doors.client.delete("/v1/session").status_code == 403
+        assert doors.client.get("/v1/me").status_code == 200
         assert doors.client.post(ticket, headers={"X-Likewave": "1"}).status_code == 200
 
     def test_it_needs_a_token(self, doors: Doors) -> None:

@@ -250,6 +250,25 @@ def test_an_item_is_known_or_it_is_not(doors: Doors, settings: Settings) -> None
     assert {one["item"] for one in trending} == {*ITEMS} - {"item00", "item01"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/health", "/ready", "/", "/operator", "/docs", "/openapi.json"),
+        *("/v1/feed", "/v1/feed/live", "/v1/feed/explain/item01", "/v1/trending"),
+        *("/v1/items/item01", "/v1/items/never-was", "/v1/me", "/v1/operator/report"),
+    ],
+)
+def test_head_is_get_without_the_body(doors: Doors, path: str) -> None:
+    """Status, type and tag are the same, also of an error; a stream is nothing but its body."""
+    head = doors.client.head(path, headers=doors.of("ann"))
+    got = doors.get(path, "ann")
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert head.headers.get("etag") == got.headers.get("etag")
+    assert doors.client.head("/v1/feed/stream").status_code == 405
+
+
 class TestProblems:
     """What is wrong is said in one way, whatever it is."""
 
@@ -259,13 +278,48 @@ class TestProblems:
             problem(doors.get(path, "ann"), 404, "not-found")
         wrong = doors.client.put("/v1/me", headers=doors.of("ann"))
         problem(wrong, 405, "method-not-allowed")
-        assert wrong.headers["allow"] == "GET"
+        assert wrong.headers["allow"] == "GET, HEAD"
         told = problem(doors.get("/v1/feed?limit=101", "ann"), 422, "invalid")
         assert told["field"] == "query.limit"
         assert problem(doors.get("/v1/items/a%20b", "ann"), 422, "invalid")["field"] == "path.item"
         problem(doors.client.get("/v1/me"), 401, "unauthorized")
         twice = problem(doors.get("/v1/feed?limit=1&limit=2", "ann"), 422, "invalid")
         assert twice["field"] == "query.limit"
+
+    def test_what_is_wrong_is_said_in_our_words(self, local_doors: Doors) -> None:
+        """With what would be right, and without those of the libraries."""
+        doors = local_doors
+        changing = {"X-Likewave": "1", "Content-Type": "application/json"}
+        made = [
+            doors.client.post("/v1/dev/token", content=body, headers=changing)
+            for body in ("{", "[]", "{}", '{"user": 5}', '{"user": "a b"}')
+        ]
+        asked = [
+            doors.get(path, "ann")
+            for path in ("/v1/feed?limit=ten", "/v1/feed?limit=0", "/v1/feed?limit=101")
+        ]
+        lost = [
+            doors.get("/v1/nothing", "ann"),
+            doors.client.put("/v1/session"),
+            doors.client.put("/v1/feed/stream"),
+        ]
+
+        assert [one.json().get("field") for one in made] == [
+            *("body", "body", "body.user", "body.user", "body.user")
+        ]
+        assert [one.json()["detail"] for one in made + asked + lost] == [
+            "the body is no JSON",
+            "give a JSON object",
+            "it is missing",
+            *["an id is 1 to 64 of A-Z a-z 0-9 _ -"] * 2,
+            "give a whole number",
+            "give 1 or more",
+            "give 100 or less",
+            "there is no /v1/nothing: /docs lists what there is",
+            "/v1/session has no PUT: it has POST, DELETE",
+            "/v1/feed/stream has no PUT: it has GET",
+        ]
+        assert lost[1].headers["allow"] == "POST, DELETE"
 
     def test_a_body_that_is_too_large_is_refused(self, local_doors: Doors) -> None:
         """Whether its size is announced or not, after one MiB there is no more."""
@@ -340,6 +394,8 @@ def test_a_store_that_was_away_is_found_again(
             told = problem(away, 503, "store-away")
             assert away.headers["retry-after"] == "1"
             assert str(store.port) not in str(told["detail"])
+        told = problem(doors.client.post("/v1/events", headers=doors.of("ann")), 503, "store-away")
+        assert "nothing is published" in str(told["detail"])
         problem(doors.client.get("/ready"), 503, "store-away")
         assert doors.client.get("/health").json() == {"status": "ok"}
         store.start()

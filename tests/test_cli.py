@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import json
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from models.errors import BrokerError
 from models.events import TOPICS, Befriend, Erase, Event, Like, Share, Unfriend, encode
 from streams import topics
 from streams.cli import app
-from tests.command import complaint, run, start
+from tests.command import complaint, environment, run, start
 from tests.crew import crew
 from tests.feeder import feeding
 
@@ -117,6 +119,20 @@ class TestUsage:
         done = run("doctor", folder=tmp_path)
 
         assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+    def test_ctrl_c_is_heard_before_anything_that_takes_time(self) -> None:
+        """Until then it is Python's, which tells a trace: signals alone are imported first."""
+        script = "import re, sys; before = {*sys.modules}; import streams.starting; "  # as pip's
+        told = script + "print(*{*sys.modules} - before)"
+        done = subprocess.run(
+            [sys.executable, "-c", told],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert {*done.stdout.split()} <= {"signal", "streams", "streams.starting"}
 
     def test_a_setting_that_cannot_be_used_is_named(
         self, tmp_path: Path, settings: Settings
@@ -372,6 +388,20 @@ class TestFeed:
 
         assert (process.returncode, errors) == (130, "")
 
+    def test_a_continuous_audit_that_is_stopped_is_no_success(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Ctrl-C ends it by 130, as all that goes on until then."""
+        apply(settings, [])
+        asyncio.run(topics.ensure(settings))
+        with start("audit", "--continuous", folder=tmp_path, settings=settings) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("audit: 0 users")
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+        assert process.returncode == 130
+
     def test_watching_waits_for_who_is_unknown(self, tmp_path: Path, settings: Settings) -> None:
         """Their feed is empty until somebody acts; an id that is none is a mistake all the same."""
         apply(settings, [])
@@ -423,6 +453,18 @@ class TestConfig:
         assert "s3cret" not in done.stdout
         assert sources["kafka"] == "LIKEWAVE_KAFKA"
         assert sources["replication"] == "default"
+
+    def test_elsewhere_than_on_a_terminal_no_row_is_wrapped(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """However long a value is, it is whole, and in one line with its name and its source."""
+        brokers = ",".join(f"broker-{number}.example:9092" for number in range(20))
+        long = settings.model_copy(update={"kafka": brokers})
+        done = run("config", folder=tmp_path, settings=long)
+
+        assert ["kafka", brokers, "LIKEWAVE_KAFKA"] in [
+            line.split() for line in done.stdout.splitlines()
+        ]
 
     def test_one_value_is_printed_alone_for_other_programs(
         self, tmp_path: Path, settings: Settings

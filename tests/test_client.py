@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from models.errors import BrokerError, EventError
-from models.events import KINDS, TOPICS, Befriend, Like, decode, encode
+from models.events import KINDS, TOPICS, Befriend, Like, Share, decode, encode
 from models.policy import DAY
 from streams import contract
 from streams.client import Feed
 from streams.clock import now_ms
+from streams.producer import Record
+from streams.publisher import Publisher
 from streams.server import HOST, free_port
 from streams.settings import Settings
 from streams.topics import ensure, log_bounds
 from tests.test_producer import read
+
+if TYPE_CHECKING:
+    from streams.local import Broker
+
+NOON = 1_790_000_000_000
 
 
 async def likes(settings: Settings) -> list[Like]:
@@ -61,11 +68,11 @@ async def test_without_at_it_happens_now(settings: Settings) -> None:
     before = now_ms()
     async with Feed(settings) as feed:
         await feed.like("ann", "song")
-        await feed.like("ann", "song", at=1)
+        await feed.like("ann", "song", at=NOON)
     first, second = await likes(settings)
 
     assert before <= first.at <= now_ms()
-    assert second == Like(at=1, user="ann", item="song")
+    assert second == Like(at=NOON, user="ann", item="song")
 
 
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
@@ -78,12 +85,16 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
         "$.at",
         "Expected `int` <= 4503599627370495",
     ),
-    ("like", {"user": "ann", "item": object()}, "$", "Encoding objects of type object"),
-    ("like", {"user": "ann", "item": "\ud800"}, "$", "surrogates not allowed"),
-    ("like", {"user": "ann", "item": b"son"}, "$", "a value of another type"),
-    ("view", {"user": "ann", "item": "song", "completion": math.nan}, "$", "another type"),
+    ("like", {"user": "ann", "item": "song", "at": NOON // 1000}, "$.at", "give milliseconds"),
+    ("like", {"user": "ann", "item": object()}, "$.item", "JSON does not carry <object"),
+    ("like", {"user": "ann", "item": "\ud800"}, "$.item", r"JSON does not carry '\ud800'"),
+    ("like", {"user": "ann", "item": b"son"}, "$.item", "JSON does not carry b'son'"),
+    ("view", {"user": "ann", "item": "song", "completion": math.nan}, "$.completion", "carry nan"),
     ("view", {"user": "ann", "item": "song", "completion": 1.5}, "$.completion", "<= 1.0"),
     ("share", {"user": "ann", "item": "song", "to": []}, "$.to", "length >= 1"),
+    ("share", {"user": "ann", "item": "song", "to": "pia"}, "$.to", "such as ['pia']"),
+    ("unshare", {"user": "ann", "item": "song", "to": b"pia"}, "$.to", "give a list of ids"),
+    ("post", {"user": "ann", "item": "song", "topics": "art"}, "$.topics", "give a list of ids"),
     ("share", {"user": "ann", "item": "song", "to": ["bob", "ann"]}, "$.to[1]", "themselves"),
     ("post", {"user": "ann", "item": "song", "topics": ["a"] * 9}, "$.topics", "length <= 8"),
     ("befriend", {"user": "ann", "friend": "ann"}, "$.friend", "cannot act on themselves"),
@@ -108,11 +119,12 @@ async def test_what_breaks_the_contract_is_refused_here(
 async def test_of_a_list_with_a_bad_event_nothing_is_published(settings: Settings) -> None:
     """All are checked before the first is sent; the path begins with the place in the list."""
     await ensure(settings)
-    good = Like(at=1, user="ann", item="song")
+    good = Like(at=NOON, user="ann", item="song")
     async with Feed(settings) as feed:
         for bad, path in (
-            (Like(at=1, user="", item="song"), "$[1].user"),
-            (Befriend(at=1, user="ann", friend="ann"), "$[1].friend"),
+            (Like(at=NOON, user="", item="song"), "$[1].user"),
+            (Befriend(at=NOON, user="ann", friend="ann"), "$[1].friend"),
+            (Share(at=NOON, user="ann", item="song", to="bob"), "$[1].to"),  # type: ignore[arg-type]
             (Like(at=now_ms() + DAY, user="ann", item="song"), "$[1].at"),
         ):
             with pytest.raises(EventError) as caught:
@@ -128,7 +140,7 @@ async def test_many_callers_travel_together_and_each_in_order(settings: Settings
     await ensure(settings)
 
     async def live(user: str) -> None:
-        for at in (1, 2, 3):
+        for at in (NOON, NOON + 1, NOON + 2):
             await feed.like(user, "song", at=at)
 
     async with Feed(settings) as feed:
@@ -138,7 +150,7 @@ async def test_many_callers_travel_together_and_each_in_order(settings: Settings
         found.setdefault(event.key, []).append(event.at)
 
     assert len(found) == 3_000
-    assert all(moments == [1, 2, 3] for moments in found.values())
+    assert all(moments == [NOON, NOON + 1, NOON + 2] for moments in found.values())
 
 
 async def test_acts_that_wait_are_published_on_leaving(settings: Settings) -> None:
@@ -184,6 +196,44 @@ async def test_missing_topics_are_said_to_be_missing(settings: Settings) -> None
         await feed.like("ann", "song")
 
     assert len(await likes(settings)) == 1
+
+
+class TestOutage:
+    """What callers are told whose Kafka goes away."""
+
+    @pytest.fixture
+    def broker(self, own_broker: Broker) -> Broker:
+        """Have a broker that may be killed."""
+        return own_broker
+
+    async def test_a_caller_is_told_of_its_own_events_alone(
+        self, broker: Broker, settings: Settings
+    ) -> None:
+        """Not of what was published before, nor of what others publish at the same time."""
+        await ensure(settings)
+        acts = [Like(at=NOON, user=str(user), item="song") for user in range(6)]
+        async with Feed(settings, patience_s=1.0) as feed:
+            await feed.publish(acts)
+            broker.kill()
+            calls = [feed.publish(acts[:2]), feed.publish(acts[:3])]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert [getattr(answer, "acknowledged", None) for answer in answers] == [0, 0]
+        for answer, lost in zip(answers, (2, 3), strict=True):
+            assert f"0 events are acknowledged, {lost} may be lost; publish again" in str(answer)
+
+
+@pytest.mark.parametrize("partitions", [1])
+async def test_the_first_that_are_acknowledged_need_not_be_repeated(settings: Settings) -> None:
+    """What is told is a place in the list of the call: all before it is in the log."""
+    await ensure(settings)
+    sound = [Record("likes", b"ann", b"x" * 900_000)] * 3
+    async with Publisher(settings) as publisher:
+        await publisher.carry(sound)
+        with pytest.raises(BrokerError, match="3 events are acknowledged, 1 may be lost") as caught:
+            await publisher.carry([*sound, Record("likes", b"ann", b"x" * 2_000_000)])
+
+    assert caught.value.acknowledged == 3
 
 
 async def test_without_kafka_every_caller_is_told_so() -> None:

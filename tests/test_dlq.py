@@ -113,6 +113,8 @@ async def test_a_letter_is_shown_inert(settings: Settings) -> None:
     shown = (await command(settings, "show", places[0])).stdout
     table = (await command(settings, "ls")).stdout
 
+    for one in listed["newest"]:
+        assert f"{one['topic']}:{one['partition']}:{one['offset']}" in table  # not torn
     for text in (shown, table):
         assert all(line.isprintable() for line in text.split("\n"))
     assert r"\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u202c<script>[bold]\xff\x00\\" in shown

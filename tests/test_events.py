@@ -106,7 +106,7 @@ def test_the_kinds_of_a_topic_are_decoded_together(topic: str) -> None:
         (b'{"kind":"favor","at":1,"user":"a","other":"a"}', "$.other", "act on themselves"),
         (b'{"kind":"share","at":1,"user":"a","item":"b","to":["c","a"]}', "$.to[1]", "themselves"),
         (b'{"kind":"mute","at":1,"user":"a","other":"b c"}', "$.other", "an id is"),
-        (b'{"kind":"mute","at":1,"user":"a"}', "$", "missing required field `other`"),
+        (b'{"kind":"mute","at":1,"user":"a"}', "$.other", "`other` is missing"),
         (b'{"kind":"hide","at":1,"user":"a","item":""}', "$.item", "an id is"),
         (
             b'{"kind":"post","at":1,"user":"a","item":"b","topics":["c","d\\n"]}',

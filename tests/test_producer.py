@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from models.errors import BrokerError
 from models.events import Befriend, Like, Unfriend, Unlike, View, decode
-from streams.producer import Counts, Producer, Record
+from streams.producer import Counts, Producer, Record, hashed
 from streams.topics import ensure, log_bounds
 
 if TYPE_CHECKING:
@@ -135,6 +135,31 @@ async def test_a_refused_batch_ends_the_publishing_with_the_counts(settings: Set
     with pytest.raises(BrokerError, match=r"refused a batch .*: 100 events .*, 1 may be lost"):
         await publish()
     assert producer.counts == Counts(101, 100)
+
+
+async def test_what_is_told_to_be_acknowledged_is_the_beginning(settings: Settings) -> None:
+    """Where the first of two partitions refuses, nothing before it is passed over."""
+    await ensure(settings)
+    lost, kept = (
+        next(key for key in (b"%d" % n for n in range(99)) if hashed(key) % 2 == partition)
+        for partition in (0, 1)
+    )
+    producer = Producer(settings)
+    records = [
+        Record("likes", kept, b"first"),
+        Record("likes", lost, b"x" * 2_000_000),
+        *[Record("likes", kept, b"later")] * 5,
+    ]
+
+    async def publish() -> None:
+        async with producer:
+            await producer.publish_raw(records[:1])
+            await producer.flush()
+            await producer.publish_raw(records[1:])
+
+    with pytest.raises(BrokerError, match="1 event is acknowledged, 6 may be lost") as caught:
+        await publish()
+    assert caught.value.acknowledged == 1
 
 
 async def test_missing_topics_are_said_to_be_missing(settings: Settings) -> None:
