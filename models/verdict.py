@@ -15,8 +15,8 @@ be asked for at any moment. From the worst to the best, the first that applies:
     OK      all is applied, or what waits does not become more
 
 Standing still, growing and all rates are judged over the recent part of the window, and only where
-at all times of it something waited; a step back is remembered for the whole window. What arrives
-within a second is on its way, and not yet waiting.
+at all times of it something waited; a step back is remembered until the fence is where it was.
+What arrives within a second is on its way, and not yet waiting.
 https://github.com/linkedin/Burrow/wiki/Consumer-Lag-Evaluation-Rules
 """
 

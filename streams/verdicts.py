@@ -177,5 +177,7 @@ class Lookout:
             )
         )
         while len(window) > 1 and window[1].now <= now - self._window_ms:
-            window.popleft()  # what is left covers the window
-        return list(window)
+            went_back = window[0].fence > max(window[1].fence, window[-1].fence)
+            is_measured = not (window[0].fault or window[1].fault)
+            del window[1 if went_back and is_measured else 0]  # remembered until it is made up for
+        return list(window)  # what is left covers the window

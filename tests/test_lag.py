@@ -203,6 +203,22 @@ async def test_what_happens_to_workers_and_store_is_named(
     assert (stopped.verdict, stopped.command) == (Verdict.STOP, "likewave worker")
 
 
+async def test_a_step_back_is_remembered_until_it_is_made_up_for(settings: Settings) -> None:
+    """However long that takes: the window is shorter than a refill."""
+    await topics.ensure(settings)
+    await publish(settings, 25)
+    async with Lookout(settings, window_s=0.5, recent_s=0.25) as lookout:
+        await set_fences(settings, [20])
+        await lookout.look()
+        await set_fences(settings, [5])
+        long_after = likes(await lookout.watch(2, every_s=0.1))
+        await set_fences(settings, [20])
+        made_up_for = likes(await lookout.look())
+
+    assert long_after.verdict is Verdict.REWIND
+    assert made_up_for.verdict is not Verdict.REWIND
+
+
 async def test_a_frozen_worker_of_two_is_named_though_nothing_waits(
     settings: Settings, tmp_path: Path
 ) -> None:

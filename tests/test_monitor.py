@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.errors import StoreError
 from streams import monitor_metrics, report, topics
 from streams import store as stores
+from streams.monitor import Monitor
 from streams.server import free_port
 from tests import command
 from tests.crew import crew
@@ -129,6 +132,19 @@ async def test_without_servers_it_serves_all_the_same(settings: Settings, tmp_pa
 
     assert (found["broker_up",], found["store_up",], health.status_code) == (0, 0, 200)
     assert ("canary_last_seen_timestamp_seconds",) not in found
+
+
+async def test_it_ends_once_the_store_has_other_numbers(settings: Settings) -> None:
+    """What it would see with its own is of another store; whoever supervises it starts it again."""
+    await topics.ensure(settings)
+    async with stores.opened(settings) as feeds:
+        await stores.prepare(feeds, settings)
+        watching = asyncio.create_task(Monitor(settings).run())
+        await asyncio.sleep(1.5)
+        assert not watching.done()
+        await feeds.hset("policy:{0}", "half_life_ms", "1")
+        with pytest.raises(StoreError, match="under another policy"):
+            await asyncio.wait_for(watching, 10)
 
 
 def test_before_the_first_look_nothing_is_down() -> None:
