@@ -53,6 +53,10 @@ def read_dataset(folder: Path, meanings: Mapping[str, str], edges: Edges) -> Dat
 
     `meanings` gives kinds of the data set as kinds of event (`checkin` -> `like`).
     """
+    if not all((folder / name).is_file() for name in (FRIENDS, INTERACTIONS)):
+        raise InputError(
+            f"{folder} is no data set: give a folder that holds {FRIENDS} and {INTERACTIONS}"
+        )
     interactions = list(_rows(folder / INTERACTIONS, ("ts", "user", "item", "kind")))
     kinds = Counter(kind for _, (_, _, _, kind) in interactions)
     _check_meanings(folder / INTERACTIONS, meanings, kinds)
@@ -104,7 +108,7 @@ def _checked(event: Event, place: str) -> Event:
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """Read the rows of a table, each with its place for a complaint."""
     with readable(path) as file:
-        reader = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""), strict=True)
+        reader = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
         try:
             header = next(reader, [])
             if header != list(columns):

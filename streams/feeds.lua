@@ -59,7 +59,7 @@ Redis does not roll back: a call checks everything before its first write. Score
 whole milliseconds written as digits, which keeps 120 of them in the compact encoding.
 ]]
 
-local BUILD = 1  -- one more with every change that is released: a worker loads only a later build
+local BUILD = 2  -- one more with every change that is released: a worker loads only a later build
 local HALF_HOUR = 1800000
 local FEW, FEW_IN_ALL = 4, 64  -- acts on an item, for each fan and in all, to look up singly
 local SLICE = 256   -- users or items in one slice of a job
@@ -1971,10 +1971,24 @@ local function wake_up(keys, args)
   return is_awake(user) and 1 or 0
 end
 
+-- A function that people call, too: without its key, or all of `arguments`, it says what to give.
+local function asking(callback, count, arguments)
+  return function(keys, args)
+    if #keys ~= 1 or not string.match(keys[1], '{%d+}') or #args < count then
+      return redis.error_reply('ERR give 1 key, the fence:{s} of the shard, and ' .. arguments)
+    end
+    return callback(keys, args)
+  end
+end
+
+local paged = asking(page, 2, 'a user, a number of entries and, if you like, one of proofs')
+local drawing = asking(draw, 2, 'a user and what is wanted')
+local waking = asking(wake_up, 1, 'a user')
+
 redis.register_function('likewave_1_apply', apply)
 redis.register_function('likewave_1_drain', go_on)
-redis.register_function('likewave_1_wake', wake_up)
-redis.register_function { function_name = 'likewave_1_page', callback = page, flags = { 'no-writes' } }
-redis.register_function { function_name = 'likewave_1_draw', callback = draw, flags = { 'no-writes' } }
+redis.register_function('likewave_1_wake', waking)
+redis.register_function { function_name = 'likewave_1_page', callback = paged, flags = { 'no-writes' } }
+redis.register_function { function_name = 'likewave_1_draw', callback = drawing, flags = { 'no-writes' } }
 redis.register_function { function_name = 'likewave_1_snapshot', callback = snapshot, flags = { 'no-writes' } }
 redis.register_function { function_name = 'likewave_1_shelf', callback = shelf, flags = { 'no-writes' } }

@@ -1,12 +1,13 @@
 """Events as JSON lines, from a file (also .gz) or from a pipe: read, and checked line by line.
 
-Blank lines are skipped. An event that lies further ahead than clocks may differ is refused here,
-as workers would refuse it.
+Blank lines are skipped, and so is a byte order mark. An event that lies further ahead than clocks
+may differ is refused here, as workers would refuse it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import gzip
 import os
 import zlib
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from models.events import Event
 
 LONGEST_LINE = LARGEST_EVENT + 1  # with its newline
+GZIP = b"\x1f\x8b"  # begins what is compressed
 PIPE_BYTES = 1 << 18  # taken from a pipe at a time
 
 
@@ -65,7 +67,7 @@ async def pipe_events(fd: int, name: str, stop: asyncio.Event) -> AsyncIterator[
 def parse(line: bytes, place: str) -> Event:
     """Read one line; raise InputError naming `place` and field."""
     try:
-        return admit(line.rstrip(), now=now_ms())
+        return admit(line.rstrip().removeprefix(codecs.BOM_UTF8), now=now_ms())
     except EventError as error:
         raise InputError(f"{place}: {error} (at {error.path}): mend or remove the line") from error
 
@@ -74,14 +76,26 @@ def parse(line: bytes, place: str) -> Event:
 def readable(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
     """Open a file, unpacked where its name ends in .gz; raise InputError on whatever goes wrong."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield file
+        with path.open("rb") as file:
+            if path.suffix == ".gz":
+                _check_packed(path, file)
+                yield gzip.GzipFile(fileobj=file)
+            else:
+                yield file
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
             f"{path} is cut short or damaged ({error}): fetch or make the file again"
         ) from error
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+def _check_packed(path: Path, file: BufferedReader) -> None:
+    """Raise InputError where a file begins as none of gzip does."""
+    if file.peek(len(GZIP))[: len(GZIP)] not in (GZIP, b""):
+        raise InputError(
+            f"{path} is not compressed: compress it, or name JSON lines without the .gz"
+        )
 
 
 def _parse_all(lines: list[bytes], name: str, before: int) -> tuple[list[Event], InputError | None]:

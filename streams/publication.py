@@ -152,12 +152,12 @@ def replayed_line(done: Replayed) -> str:
     """Say what a replay has published, and what it left out.
 
     >>> replayed_line(Replayed(
-    ...     counts=Counts(12, 12), edges=2, skipped={"visit": 3}, seconds=0.1))
-    'published 12 events, 12 acknowledged, in 0.1 s: 2 edges; left out: 3 visit'
+    ...     counts=Counts(12, 12), edges=1, skipped={"visit": 3}, seconds=0.1))
+    'published 12 events, 12 acknowledged, in 0.1 s: 1 edge; left out: 3 visit'
     """
     skipped = ", ".join(f"{count:,} {kind}" for kind, count in done.skipped.items())
     line = _published(done.counts, done.seconds)
-    line = f"{line}: {done.edges:,} edges" if done.edges else line
+    line = f"{line}: {counted(done.edges, 'edge')}" if done.edges else line
     return f"{line}; left out: {skipped}" if skipped else line
 
 

@@ -153,6 +153,30 @@ async def test_pages_of_a_wide_circle_are_those_of_anybody(
         assert reader.fcall_ro(*asked) == owner.fcall_ro(*asked) != []
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("likewave_1_page 0", "likewave_1_page 0 fence:{0} ann 20", "likewave_1_page 1 ann 20"),
+        *("likewave_1_page 1 fence:{0}", "likewave_1_page 1 fence:{0} ann ten"),
+        *("likewave_1_draw 0 ann", "likewave_1_draw 1 fence:{0} ann"),
+        *("likewave_1_wake 0 ann", "likewave_1_wake 1 fence:0 ann", "likewave_1_wake 1 fence:{0}"),
+    ],
+)
+async def test_a_call_that_lacks_something_is_told_what_to_give(
+    store: Store, settings: Settings, call: str
+) -> None:
+    """In a sentence, and not by a line of the functions."""
+    async with feeding(settings) as feeder:
+        await feeder.feed([Befriend(at=1, user="ann", friend="bob")], random.Random(1))
+    with (
+        redis.Redis.from_url(store.url, decode_responses=True) as owner,
+        pytest.raises(redis.ResponseError, match=r"^give .*a user") as caught,
+    ):
+        owner.execute_command("FCALL", *shlex.split(call))
+
+    assert "user_function" not in str(caught.value)
+
+
 async def test_from_a_shell_the_reader_is_made_and_reads(store: Store, settings: Settings) -> None:
     """What is to be pasted does so with redis-cli, where that is installed."""
     if shutil.which("redis-cli") is None:

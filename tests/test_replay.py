@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import gzip
 import os
 import sys
@@ -154,6 +155,40 @@ async def test_a_file_cut_short_is_refused_whole(settings: Settings, tmp_path: P
     with pytest.raises(InputError, match=r"events.jsonl.gz is cut short or damaged .*: fetch"):
         await run(settings, path)
     assert await is_untouched(settings)
+
+
+async def test_a_file_that_is_not_compressed_is_told_from_a_damaged_one(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Its name alone is wrong."""
+    path = tmp_path / "events.jsonl.gz"
+    path.write_bytes(lines(likes(2)))
+
+    with pytest.raises(InputError, match=r"gz is not compressed: .* without the .gz"):
+        await run(settings, path)
+
+
+async def test_a_byte_order_mark_is_no_part_of_an_event(settings: Settings, tmp_path: Path) -> None:
+    """Editors write one at the beginning, and whoever joins files has it in the middle, too."""
+    path = tmp_path / "events.jsonl"
+    first, second = likes(2)
+    path.write_bytes(b"".join(codecs.BOM_UTF8 + lines([one]) for one in (first, second)))
+    await run(settings, path)
+
+    assert await published(settings) == [first, second]
+
+
+@pytest.mark.parametrize("missing", ["friends.csv.gz", "interactions.csv.gz"])
+async def test_a_folder_that_is_no_data_set_is_told_what_it_must_hold(
+    settings: Settings, tmp_path: Path, missing: str
+) -> None:
+    """Both of its files are named, whichever is missing."""
+    folder = dataset(tmp_path, "10,ann,a,r5\n", "ann,bob\n")
+    (folder / missing).unlink()
+
+    told = "is no data set: give a folder that holds friends.csv.gz and interactions.csv.gz"
+    with pytest.raises(InputError, match=told):
+        await run(settings, folder, "r5=like")
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "missing.jsonl.gz"])

@@ -11,9 +11,9 @@ const SPANS = [
   [1_000, "s"],
 ];
 
-const capital = (id) => id.charAt(0).toUpperCase() + id.slice(1);
-export const person = (id) => (NUMBER.test(id) ? `User ${id}` : capital(id));
-export const title = (id) => (NUMBER.test(id) ? `No. ${id}` : capital(id));
+// An id is shown as it is, since `Song` is another item than `song`.
+export const person = (id) => (NUMBER.test(id) ? `User ${id}` : id);
+export const title = (id) => (NUMBER.test(id) ? `No. ${id}` : id);
 
 /** Say how long ago a moment was (both Unix ms). */
 export function ago(at, now = Date.now()) {
