@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.holding import Holding
     from models.view import Proof
 
-WIDE = 64  # accounts: in a circle of more, acts may be counted (as in feeds.lua, like the next)
+WIDE = 64  # accounts: in a circle of more, acts may be counted (as in functions/, like the next)
 NAMED, COUNTED = 16, 1_000  # acts of one kind: all are named; counted at most
 
 

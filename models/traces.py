@@ -1,7 +1,7 @@
 """Where the store names accounts: in which keys, and where in them.
 
-Written from the list of keys in the head of `streams/feeds.lua`, and apart from the functions
-there: an erasure is judged by it. `{}` stands for an id.
+Written from the list of keys in the head of `streams/functions/calls.lua`, and apart from the
+functions there: an erasure is judged by it. `{}` stands for an id.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LISTED = 50  # items of each list that are compared
 FRESH = 20
-FRESH_KEPT = 500  # of which these are the newest (as in feeds.lua)
+FRESH_KEPT = 500  # of which these are the newest (as in streams/functions)
 
 
 def miscounted(

@@ -15,6 +15,7 @@ Where things are:
     metadata      topic ids, by a request that aiokafka does not know
     alteration    options of topics, set one by one: a request that aiokafka does not know
     topics        the topics: created, checked, and where their logs lie
+    library       the shard functions in the store: streams/functions/*.lua as one library
     store         the Redis or Valkey that holds the feeds, and what it must be like
     metrics       metrics on a port of their own, for Prometheus, and what a supervisor asks there
 
@@ -34,7 +35,7 @@ Publishing:
 From the log into the feeds:
 
     worker_metrics  what a worker counts, for Prometheus
-    feeds         the write side of the shards (feeds.lua: what a batch does to one)
+    feeds         the write side of the shards (functions/: what a batch does to one)
     reader        the read side of the shards: feeds with their reasons, and where a shard stands
     pages         what a page is made of, read in one call
     transport     one fetched stretch of one partition is one Faust event

@@ -19,7 +19,8 @@ from models.policy import DAY
 from models.routing import route
 from models.shedding import sampled
 from streams import worker_metrics
-from streams.store import SCHEMA, explain, mark
+from streams.library import SCHEMA
+from streams.store import explain, mark
 
 if TYPE_CHECKING:
     from streams.settings import Settings

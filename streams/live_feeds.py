@@ -11,8 +11,8 @@ import msgspec
 
 from models.present import strength
 from models.routing import shard_of
+from streams.library import SCHEMA
 from streams.reader import entry_of, fence_key, topics_of
-from streams.store import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

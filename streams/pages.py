@@ -18,8 +18,9 @@ from models.candidate import JOINED, Candidate, Counters, Viewer
 from models.page_policy import PagePolicy
 from models.routing import shard_of
 from models.view import Proof  # noqa: TC001 - msgspec reads it
+from streams.library import SCHEMA
 from streams.reader import fence_key, topics_of
-from streams.store import SCHEMA, mark
+from streams.store import mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

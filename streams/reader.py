@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.engagement import Engagement
 from models.routing import shard_of
-from streams.store import SCHEMA
+from streams.library import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

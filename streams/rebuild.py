@@ -25,9 +25,10 @@ from streams import filling, generations, spot_check, topics
 from streams.filling import EDGES_FIRST
 from streams.generations import HOLD_MS, Generation, hold
 from streams.history import unheard
+from streams.library import SCHEMA
 from streams.reader import fence_key, fences
 from streams.snapshots import Snapshots
-from streams.store import SCHEMA, check_policy, opened, shards_of
+from streams.store import check_policy, opened, shards_of
 from streams.transport import LONGEST_BATCH
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from models.holding import PROOFS, SHOWN, SHOWN_PROOFS, Holding, Shelf, Shown, T
 from models.shedding import Stretch
 from models.trends import FRESH, LISTED
 from models.view import Proof  # noqa: TC001 - msgspec reads it
+from streams.library import SCHEMA
 from streams.pages import DEFAULT, Reply, drawn, request
 from streams.reader import fence_key, topics_of
-from streams.store import SCHEMA, mark
+from streams.store import mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
-import re
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -27,8 +24,9 @@ from redis.exceptions import (
 
 from models.errors import StoreError
 from models.policy import Policy
-from streams import tls
+from streams import library, tls
 from streams.clock import now_ms
+from streams.library import SCHEMA
 from streams.settings import how_to_reach
 
 if TYPE_CHECKING:
@@ -37,11 +35,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 CONNECTIONS = 50  # of one client; who finds none free waits for one
-SCHEMA = "1"  # of the layout and the functions: feeds.lua, library likewave_1
-NAME = f"likewave_{SCHEMA}"
 KEEPS_ALL = "noeviction"
 WRITTEN = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
-LIBRARY = Path(__file__).with_name("feeds.lua")
 CONNECT_S = 1.0
 OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may take seconds
 
@@ -176,7 +171,7 @@ async def clock_ahead_s(store: Store) -> float:
 async def prepare(store: Store, settings: Settings) -> None:
     """Load the functions and record the policy; raise StoreError where the store is not fit."""
     await check_memory(store)
-    await load_functions(store)
+    await library.load(store)
     if not await store.exists("likewave:schema"):  # a full store takes no writes
         await store.set("likewave:schema", SCHEMA, nx=True)
     await check_schema(store)
@@ -192,64 +187,6 @@ async def check_memory(store: Store) -> None:
             f"maxmemory-policy is {policy}: the store would drop feeds at will; "
             f"CONFIG SET maxmemory-policy {KEEPS_ALL}"
         )
-
-
-async def load_functions(store: Store) -> str:
-    """Load the shard functions where they are absent or older; tell which build serves now.
-
-    Builds of one schema may run side by side: a later build only adds to what the functions take
-    and give. Raises StoreError where the same build is another text.
-    """
-    loaded = await loaded_functions(store)
-    if loaded is None or is_older(loaded):
-        await store.function_load(LIBRARY.read_text("utf-8"), replace=True)
-    return await check_functions(store)
-
-
-def is_older(loaded: str) -> bool:
-    """Tell whether the functions in a store are an earlier build than this version's."""
-    return build_of(loaded) < build_of(LIBRARY.read_text("utf-8"))
-
-
-async def check_functions(store: Store) -> str:
-    """Raise StoreError where the functions are absent or others; tell which build is loaded."""
-    ours, loaded = LIBRARY.read_text("utf-8"), await loaded_functions(store)
-    if loaded is None:
-        raise StoreError("the shard functions are not in this store: start a worker, it loads them")
-    if loaded != ours and build_of(loaded) == build_of(ours):
-        raise StoreError(
-            f"library {NAME} in the store is another build (sha1 {_sha1(loaded)}) than this "
-            f"version's ({_sha1(ours)}): run matching versions, or stop all workers and "
-            f"FUNCTION DELETE {NAME}"
-        )
-    return build_words(loaded)
-
-
-async def loaded_functions(store: Store) -> str | None:
-    """Give the text of the library in the store; None where there is none."""
-    found: Any = await store.function_list(library=NAME, withcode=True)
-    if not found:
-        return None
-    return str(dict(zip(found[0][::2], found[0][1::2], strict=True))["library_code"])
-
-
-def build_of(code: str) -> int:
-    """Give the build number of a library; 0 for one that has none.
-
-    >>> build_of("local BUILD = 3  -- one more"), build_of("#!lua name=likewave_1")
-    (3, 0)
-    """
-    found = re.search(r"^local BUILD = (\d+)", code, re.MULTILINE)
-    return int(found[1]) if found else 0
-
-
-def build_words(code: str) -> str:
-    """Name a build for a person."""
-    return f"{NAME}, build {build_of(code)} (sha1 {_sha1(code)})"
-
-
-def _sha1(code: str) -> str:
-    return hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
 async def check_schema(store: Store) -> None:
@@ -281,7 +218,7 @@ def mark(settings: Settings) -> str:
 
 @lru_cache
 def _mark(policy: Policy, shards: int) -> str:
-    return _sha1(repr((sorted(asdict(policy).items()), shards)))
+    return library.sha1(repr((sorted(asdict(policy).items()), shards)))
 
 
 async def _record_policy(store: Store, settings: Settings, shard: int) -> None:

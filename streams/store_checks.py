@@ -14,7 +14,7 @@ from models.errors import LikewaveError
 from models.finding import Finding, State, fail, failed, ok, warn
 from models.policy import SECOND
 from models.refusal import refusal
-from streams import breakers, reader, report, store
+from streams import breakers, library, reader, report, store
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ CLOCK_S = 5.0  # that clocks may differ by
 ROOM, LITTLE_ROOM = 0.75, 0.95  # of the memory that there is
 TRIED_AGAIN_BY = {"aof_last_bgrewrite_status": "BGREWRITEAOF", "rdb_last_bgsave_status": "BGSAVE"}
 NEEDED = (  # by a worker and the API; arguments are those of a call that changes nothing
-    ("FCALL", f"{store.NAME}_apply", "1", "fence:{0}"),
-    ("FCALL_RO", f"{store.NAME}_page", "1", "fence:{0}", "ann"),
+    ("FCALL", f"{library.NAME}_apply", "1", "fence:{0}"),
+    ("FCALL_RO", f"{library.NAME}_page", "1", "fence:{0}", "ann"),
     ("FUNCTION", "LIST"),
     ("FUNCTION", "LOAD", "code"),
     ("HGETALL", "fence:{0}"),
@@ -63,7 +63,7 @@ async def mend_memory(settings: Settings) -> list[str]:
 async def mend_functions(settings: Settings) -> list[str]:
     """Load the shard functions where they are absent or older."""
     async with store.opened(settings) as feeds:
-        return [f"loaded {await store.load_functions(feeds)}"]
+        return [f"loaded {await library.load(feeds)}"]
 
 
 async def _tried(name: str, ask: Check, settings: Settings, shift_ms: int) -> Finding:
@@ -169,21 +169,19 @@ async def _may(feeds: store.Store, user: str, command: tuple[str, ...]) -> bool:
 
 async def _functions(feeds: store.Store, settings: Settings, _: int) -> Finding:
     del settings
-    loaded = await store.loaded_functions(feeds)
+    loaded = await library.loaded(feeds)
     remedy = "start a worker of this version, or likewave doctor --fix"
     if loaded is None:
         return warn("functions", "the shard functions are not in the store", remedy)
-    if store.is_older(loaded):
-        return warn(
-            "functions", f"{store.build_words(loaded)} is older than this version's", remedy
-        )
-    return ok("functions", await store.check_functions(feeds))
+    if library.is_older(loaded):
+        return warn("functions", f"{library.named(loaded)} is older than this version's", remedy)
+    return ok("functions", await library.check(feeds))
 
 
 async def _schema(feeds: store.Store, settings: Settings, _: int) -> Finding:
     del settings
     await store.check_schema(feeds)
-    return ok("schema", store.SCHEMA)
+    return ok("schema", library.SCHEMA)
 
 
 async def _policy(feeds: store.Store, settings: Settings, _: int) -> Finding:

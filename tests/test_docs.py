@@ -20,11 +20,11 @@ from models import events
 from models.decoding import Reason
 from models.events import KINDS
 from models.policy import Policy
+from streams import library
 from streams.api import application
 from streams.cli import app
 from streams.problems import TITLES
 from streams.settings import PREFIX, Settings
-from streams.store import LIBRARY
 from tests.doors import with_keys
 from tests.feeder import feeding
 
@@ -144,8 +144,8 @@ def test_every_make_target_exists(path: Path) -> None:
 
 
 def test_every_key_of_the_store_is_documented() -> None:
-    """Each key pattern in the head of feeds.lua stands in the page on Redis."""
-    head = LIBRARY.read_text().partition("]]")[0]
+    """Each key pattern in the head of the shard functions stands in the page on Redis."""
+    head = library.code().partition("]]")[0]
     keys = re.findall(r"^ {4}([a-z]+:\{s\}\S*(?: hour>)?)  ", head, re.MULTILINE)
     documented = page("redis.md").replace("\\|", "|")
 

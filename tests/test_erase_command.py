@@ -13,10 +13,9 @@ import pytest
 from models.letters import Letter, Place, Selection, State
 from models.letters import names as is_named
 from models.traces import NAMELESS, NAMINGS
-from streams import erasure, letters, store, topics
+from streams import erasure, letters, library, store, topics
 from streams.history import unheard
 from streams.producer import Producer, Record
-from streams.store import LIBRARY
 from tests.command import complaint, run
 from tests.crew import crew
 from tests.feeder import feeding
@@ -34,7 +33,7 @@ OTHER = b'{"kind":"like","at":"soon","user":"u1","item":"u3"}'
 
 def test_every_key_of_the_shards_is_known_to_name_accounts_or_not() -> None:
     """A new key must be entered where an erasure looks, or among those that name nobody."""
-    head = LIBRARY.read_text("utf-8").partition("]]")[0]
+    head = library.code().partition("]]")[0]
     keys = set(re.findall(r"^ {4}([a-z]+):\{s\}", head, re.MULTILINE))
 
     assert keys - NAMINGS.keys() - NAMELESS == set()

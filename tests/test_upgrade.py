@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.errors import StoreError
-from streams import store
+from streams import library, store
 from streams.producer import Producer
 from tests.command import ROOT
 from tests.crew import Worker, crew
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-OURS = store.build_of(store.LIBRARY.read_text("utf-8"))
+OURS = library.build_of(library.code())
 
 
 class Installed(Worker):
@@ -41,16 +41,17 @@ def install_next(place: Path) -> Path:
     """Install what differs from this version in the build of its functions alone."""
     for package in ("models", "streams"):
         shutil.copytree(ROOT / package, place / package)
-    library = place / "streams" / store.LIBRARY.name
-    text = library.read_text("utf-8")
-    library.write_text(text.replace(f"local BUILD = {OURS} ", f"local BUILD = {OURS + 1} "))
-    return library
+    folder = place / "streams" / library.FOLDER.name
+    head = folder / "calls.lua"
+    text = head.read_text("utf-8")
+    head.write_text(text.replace(f"local BUILD = {OURS} ", f"local BUILD = {OURS + 1} "))
+    return folder
 
 
 async def build_in(settings: Settings) -> int:
     """Give the build of the functions in the store."""
     async with store.opened(settings) as feeds:
-        return store.build_of(await store.loaded_functions(feeds) or "")
+        return library.build_of(await library.loaded(feeds) or "")
 
 
 async def publish(settings: Settings, seed: int) -> None:
@@ -92,11 +93,11 @@ async def test_the_same_build_with_another_text_is_refused(
 ) -> None:
     """Nothing tells which of the two is newer; a later build replaces both."""
     async with store.opened(settings) as feeds:
-        await store.load_functions(feeds)
-        later = install_next(tmp_path)
-        monkeypatch.setattr(store, "LIBRARY", later)
-        assert f"build {OURS + 1}" in await store.load_functions(feeds)
-        later.write_text(later.read_text("utf-8") + "\n-- changed\n")
+        await library.load(feeds)
+        later = library.code(install_next(tmp_path))
+        monkeypatch.setattr(library, "code", lambda: later)
+        assert f"build {OURS + 1}" in await library.load(feeds)
+        monkeypatch.setattr(library, "code", lambda: later + "\n-- changed\n")
 
         with pytest.raises(StoreError, match="another build"):
-            await store.load_functions(feeds)
+            await library.load(feeds)

@@ -17,7 +17,7 @@ from models import events
 from models.errors import BrokerError, LikewaveError, RewindError, StoreError
 from models.events import TOPICS
 from models.policy import DAY, Policy
-from streams import feeds, store, topics, transport, watchdog
+from streams import feeds, library, store, topics, transport, watchdog
 from streams.local import Store
 from streams.producer import Producer
 from streams.worker import work
@@ -57,7 +57,7 @@ async def test_it_refuses_a_store_that_would_drop_feeds(settings: Settings, tmp_
 
 async def test_it_refuses_functions_of_another_build(settings: Settings) -> None:
     """A library of the same name and other code is refused, not replaced."""
-    code = store.LIBRARY.read_text("utf-8") + "\n-- another build\n"
+    code = library.code() + "\n-- another build\n"
     async with store.opened(settings) as there:
         await there.function_load(code)
     said = await refusal(work(settings))

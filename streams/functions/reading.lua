@@ -1,0 +1,226 @@
+-- What readers ask for. None of it writes, so a replica may answer.
+
+-- The newest of many acts of one kind, as proofs: the latest are looked up in the circle, some at a time.
+local function newest_of_many(user, item, kind, most)
+  local key, circle, proofs = 'actors' .. tag .. kind .. ':' .. item, 'circle' .. tag .. user, {}
+  local first, last = 0, NAMED - 1
+  while last < LATEST do
+    local found = call('ZRANGE', key, first, last, 'REV', 'WITHSCORES')
+    local actors = {}
+    for k = 1, #found, 2 do actors[#actors + 1] = found[k] end
+    if #actors == 0 then return proofs end
+    for n, is in ipairs(call('SMISMEMBER', circle, unpack(actors))) do
+      local at = tonumber(found[2 * n])
+      if is == 1 and at > cut then proofs[#proofs + 1] = { kind, actors[n], at } end
+      if #proofs == most then return proofs end
+    end
+    first, last = last + 1, 2 * last + 1
+  end
+  return nil
+end
+
+-- Who reads: what is asked once a call, and spares asking for every item.
+local function reader_of(user)
+  local circle = 'circle' .. tag .. user
+  local reader = {
+    user = user, circle = circle, kinds = KINDS, wide = call('SCARD', circle) > MANY,
+    is_named = call('EXISTS', 'senders' .. tag .. user) == 1, unsure = any('job') and any('erased'),
+  }
+  if not reader.wide then reader.kinds = kinds_by(call('SMEMBERS', circle)) end
+  return reader
+end
+
+-- The live proofs of an item for a reader, in no order, and how many more acts there are.
+local function found_proofs(reader, item, most)
+  local proofs, more = {}, 0
+  for _, kind in ipairs(reader.kinds) do
+    local newest
+    if reader.wide and most < NAMED then
+      local key = 'actors' .. tag .. kind .. ':' .. item
+      local count = call('ZCARD', key)
+      if count > NAMED then count = call('ZINTERCARD', '2', reader.circle, key, 'LIMIT', COUNTED) end
+      newest = count > NAMED and newest_of_many(reader.user, item, kind, most)
+      for _, proof in ipairs(newest or {}) do proofs[#proofs + 1] = proof end
+      more = newest and more + count - #newest or more
+    end
+    if not newest then add_acts(proofs, reader.circle, item, kind, true) end
+  end
+  if reader.is_named then add_shares(proofs, reader.circle, item, reader.user) end
+  return proofs, more
+end
+
+local function newer(a, b) return a[3] > b[3] end
+
+-- The newest of some proofs, newest first, at most `most`.
+local function newest_of(proofs, most)
+  if #proofs <= most then
+    if #proofs > 1 then table.sort(proofs, newer) end
+    return proofs
+  end
+  local newest = {}
+  for _, proof in ipairs(proofs) do
+    local place = #newest + 1
+    while place > 1 and newest[place - 1][3] < proof[3] do place = place - 1 end
+    if place <= most then
+      table.insert(newest, place, proof)
+      newest[most + 1] = nil
+    end
+  end
+  return newest
+end
+
+-- Those of some proofs that are not an erased account's.
+local function unerased(proofs)
+  local left = {}
+  for _, proof in ipairs(proofs) do
+    if not is_erased(proof[2]) then left[#left + 1] = proof end
+  end
+  return left
+end
+
+local function count_actors(proofs)
+  if #proofs == 1 then return 1 end
+  local actors, count = {}, 0
+  for _, proof in ipairs(proofs) do
+    if not actors[proof[2]] then actors[proof[2]], count = true, count + 1 end
+  end
+  return count
+end
+
+-- The newest live proofs, at most `most`; how many acts there are, and how many actors; and all proofs,
+-- where none are but counted. Where many of one kind are in a wide circle, acts are counted, up to
+-- COUNTED. While a job is open an erased account may be among them, and a feed may have what was taken
+-- down: both are left out.
+local function shown_proofs(reader, item, most)
+  if is_down(item) then return {}, 0, 0, {} end
+  local proofs, more = found_proofs(reader, item, most)
+  if reader.unsure then proofs = unerased(proofs) end
+  if #proofs == 0 then return proofs, more, more, proofs end
+  return newest_of(proofs, most), #proofs + more, count_actors(proofs) + more, more == 0 and proofs
+end
+
+-- The acts of the user's circle that are in no feed: the strength of each item, in likes of stream
+-- time; nil where there are none.
+local function kept_back(user)
+  local actors = any('pulled') and call('SINTER', 'circle' .. tag .. user, 'pulled' .. here) or {}
+  if #actors == 0 then return nil end
+  local strengths, now, half_life = {}, cut + policy.horizon, policy.half_life
+  for _, actor in ipairs(actors) do
+    local more = tie(user, actor)
+    for _, kind in ipairs(KINDS) do
+      local since = now - policy.bonus[kind] - more
+      local found = call('ZRANGE', 'pulled' .. tag .. kind .. ':' .. actor, '(' .. digits(cut), '+inf',
+        'BYSCORE', 'WITHSCORES')
+      for k = 1, #found, 2 do
+        strengths[found[k]] = (strengths[found[k]] or 0) + 2 ^ ((found[k + 1] - since) / half_life)
+      end
+    end
+  end
+  return strengths
+end
+
+-- The feed with the acts that are in no feed merged into it. What a full feed lacks of other acts on
+-- such an item lies below its lowest entry, or its floor: it is looked up where it may matter.
+local function merged(user)
+  local feed, stored = {}, {}
+  local found = call('ZRANGE', 'feed' .. tag .. user, '0', '-1', 'REV', 'WITHSCORES')
+  for k = 1, #found, 2 do
+    local entry = { found[k], tonumber(found[k + 1]) }
+    feed[#feed + 1], stored[found[k]] = entry, entry
+  end
+  local strengths = kept_back(user)
+  if not strengths then return feed end
+  local now, half_life = cut + policy.horizon, policy.half_life
+  local low = tonumber(floor_of(user) or NEVER)
+  if #feed >= policy.feed_size then low = math.max(low, feed[#feed][2]) end
+  for item, strength in pairs(strengths) do
+    local score, entry = now + half_life * log(strength) / LN2, stored[item]
+    if entry then
+      entry[2] = floor(merge(entry[2], score, half_life) + 0.5)
+    elseif not is_barred(user, item) then
+      feed[#feed + 1] = { item, floor(score + 0.5), low > NEVER }
+    end
+  end
+  table.sort(feed, better)
+  local least = feed[policy.feed_size] and feed[policy.feed_size][2] or NEVER
+  for _, entry in ipairs(feed) do
+    if entry[3] and merge(entry[2], low, half_life) + 1 >= least then
+      entry[2] = score_of(user, entry[1], acts_on(entry[1]), true)
+    end
+  end
+  table.sort(feed, better)
+  return feed
+end
+
+-- A user's feed, best first: { item, effective time }; a cold user's is made of their circle's acts.
+local function feed_of(user)
+  local feed = is_awake(user) and merged(user) or pull(user, true)
+  for k = #feed, policy.feed_size + 1, -1 do feed[k] = nil end
+  return feed
+end
+
+-- Those of `names` for which `test` holds of their score in a sorted set, or membership in a set.
+local function chosen(command, key, names, test)
+  local kept = {}
+  if #names == 0 or call('EXISTS', key) == 0 then return kept end
+  for k, score in ipairs(call(command, key, unpack(names))) do
+    if score and test(tonumber(score)) then kept[#kept + 1] = names[k] end
+  end
+  return kept
+end
+
+local function is_on(register) return register % 2 == 0 end
+
+-- Those of `accounts` whom the user cut off, or who cut the user off.
+local function apart_of(user, accounts)
+  local apart, edges = {}, 'edges' .. tag
+  for _, kind in ipairs({ 'block', 'blocked', 'mute' }) do
+    for _, other in ipairs(chosen('ZMSCORE', edges .. kind .. ':' .. user, accounts, is_on)) do
+      apart[#apart + 1], apart[other] = other, true
+    end
+  end
+  return apart
+end
+
+local function has_cut_off(user)
+  local edges = 'edges' .. tag
+  return call('EXISTS', edges .. 'block:' .. user, edges .. 'blocked:' .. user, edges .. 'mute:' .. user) > 0
+end
+
+-- The authors of items, in their order; '' where there is none.
+local function authors_of(entries)
+  local authors = {}
+  for n, entry in ipairs(entries) do authors[n] = call('HGET', 'item' .. tag .. entry[1], 'author') or '' end
+  return authors
+end
+
+-- The top of a feed, each entry with its newest proofs, at most `most`.
+local function entries_of(user, limit, most)
+  local entries, reader, feed = {}, reader_of(user), feed_of(user)
+  local authors = has_cut_off(user) and authors_of(feed) or {}
+  local apart = apart_of(user, authors)
+  for n, entry in ipairs(feed) do
+    if #entries == limit then break end
+    local proofs, count = shown_proofs(reader, entry[1], most)
+    if count > 0 and not apart[authors[n] or ''] then
+      entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs }
+    end
+  end
+  return entries
+end
+
+-- page(fence:{s}, user, limit[, proofs[, shards]]): the top of a feed, best first, each entry with its newest
+-- proofs: { { item, effective time, number of proofs, { { kind, who, at }, ... } }, ... }. An entry
+-- whose proofs are all gone (a job is taking it out) is left out, and so is what is by somebody whom
+-- the user cut off, or who cut the user off.
+local function page(keys, args)
+  open(keys[1], nil, 0)
+  local user, limit, most = args[1], tonumber(args[2]), tonumber(args[3] or '3')
+  if not (user and limit and most and limit >= 0 and most >= 0) then
+    return redis.error_reply('ERR give a user, a number of entries and, if you like, one of proofs')
+  end
+  local refusal = misread(args[4])
+  if refusal then return redis.error_reply(refusal) end
+  return policy and entries_of(user, limit, most) or {}
+end
+
