@@ -12,7 +12,7 @@ from streams import audit as auditor
 from streams import clock, display, logs, reader, store, tables, wording
 from streams.continuous import Audited, ContinuousAudit, render
 from streams.interrupts import Interrupts
-from streams.known import check_id, check_known
+from streams.known import check_known, check_possible
 from streams.origins import Setting, effective
 from streams.reader import Census, Entry
 from streams.settings import Settings, load, resolve, stranded, strangers
@@ -44,10 +44,7 @@ def feed(
 async def _feed(user: str, limit: int, *, watch: bool, json: bool) -> None:
     settings = load()
     async with store.reading(settings) as feeds:
-        if watch:
-            check_id("USER", user)
-        else:
-            await check_known(feeds, settings, user)
+        await (check_possible if watch else check_known)(feeds, settings, user)
 
         async def read() -> list[Entry]:
             return await reader.page(

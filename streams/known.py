@@ -26,17 +26,22 @@ def check_id(name: str, given: str) -> None:
         raise SettingsError(f"{name} is {given!r}: an id is 1 to 64 of A-Z a-z 0-9 _ -")
 
 
+async def check_possible(store: Store, settings: Settings, user: str) -> None:
+    """Raise SettingsError where there can be no `user`: it is no id, or who that was is erased."""
+    check_id("USER", user)
+    digest = hashlib.sha1(user.encode(), usedforsecurity=False).hexdigest()
+    if await store.sismember(f"erased:{{{shard_of(user, settings.shards)}}}", digest):
+        raise SettingsError(
+            f"user {user} was erased: nothing of that account is left, and its id cannot be used "
+            "again"
+        )
+
+
 async def check_known(store: Store, settings: Settings, user: str) -> None:
     """Raise SettingsError where nothing in the store names `user`, or who that was is erased."""
-    check_id("USER", user)
+    await check_possible(store, settings, user)
     tag = f"{{{shard_of(user, settings.shards)}}}"
     if not await store.exists(*(key.format(tag) + user for key in TRACES)):
-        digest = hashlib.sha1(user.encode(), usedforsecurity=False).hexdigest()
-        if await store.sismember(f"erased:{tag}", digest):
-            raise SettingsError(
-                f"user {user} was erased: nothing of that account is left, and its id cannot be "
-                "used again"
-            )
         raise SettingsError(
             f"user {user} is unknown: no act, view, friendship or follow of that id is in the "
             "store; mend the id, or see with `likewave lag` whether events wait"

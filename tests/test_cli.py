@@ -373,8 +373,8 @@ class TestFeed:
         """No id is to be mended: nothing of the account is left."""
         apply(settings, [*self.HISTORY, Erase(user="ann", at=AT + 3_000)])
 
-        for command in ("feed", "page"):
-            said = complaint(run(command, "ann", folder=tmp_path, settings=settings))
+        for command in (("feed", "ann"), ("page", "ann"), ("feed", "ann", "--watch")):
+            said = complaint(run(*command, folder=tmp_path, settings=settings))
             assert said.startswith("user ann was erased: nothing of that account is left")
 
     def test_watching_ends_quietly(self, tmp_path: Path, settings: Settings) -> None:
