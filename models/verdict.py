@@ -9,7 +9,7 @@ be asked for at any moment. From the worst to the best, the first that applies:
     STOP    events wait, the fence stands still, and no worker is there
     STALL   the same while a worker is there: it holds the partition, or its process is connected
             (where the store refuses writes, that is the cause, and what both say)
-    WARN    the same while a worker has just come, or a job goes on: it is too early to tell
+    WARN    the same while a worker has just come or left, or a job goes on: it is too early to tell
     WARN    none of these, but the store refuses writes, more and more wait (a hundred at least),
             the first for longer than half a minute, or load is shed
     OK      all is applied, or what waits does not become more
@@ -197,7 +197,10 @@ def _standing(recent: Sequence[Observation]) -> Judgement:
         return Judgement(stands, words, refused.command)
     if around.mend:
         words = f"{waits}: workers go on once that is mended which cannot be measured"
-        return Judgement(stands, words, around.mend)
+        return Judgement(Verdict.STOP, words, around.mend)
+    if not last.attended and any(one.attended for one in recent):
+        words = f"{waits}: the worker has just left, and whoever supervises it starts it again"
+        return Judgement(Verdict.WARN, words, WAIT)
     if not last.attended:
         return Judgement(stands, f"{waits}: no worker is there, start one", WORKER)
     if soon := _soon(recent):

@@ -157,4 +157,5 @@ def _audit(found: Summary) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "likewave_audit_differences", "Differences found", value=found.differences_total
     )
+    yield _gauge("audit_differing_users", "Users who differed at the last check", found.differing)
     yield _gauge("audit_last_timestamp_seconds", "When the last check ended", found.at / 1000)

@@ -1,6 +1,7 @@
 """How often one user may ask, over all processes of the API: counted in the store.
 
-Ten seconds' worth may be used at once; after that requests pass as fast as the rate says.
+Ten seconds' worth may be used at once; after that requests pass as fast as the rate says. A store
+that takes no writes counts nothing, and everything passes: feeds can be read there all the same.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from redis.exceptions import ResponseError
 
 from streams import api_metrics
 from streams.problems import too_many
+from streams.store import is_refusal
 
 if TYPE_CHECKING:
     from streams.store import Store
@@ -37,8 +40,13 @@ class Quotas:
 
     async def use(self, quota: RateLimitItem, user: str, *, count: int = 1) -> None:
         """Count what `user` asks; raise ProblemError where that is too much."""
-        if await self._limiter.hit(quota, user, cost=count):
-            return
+        try:
+            if await self._limiter.hit(quota, user, cost=count):
+                return
+        except ResponseError as error:
+            if is_refusal(error):
+                return
+            raise
         api_metrics.rate_limited.labels(quota.namespace).inc()
         raise too_many(
             f"{user} may have {quota.amount:,} {quota.namespace} in {WINDOW_S} s: wait, "

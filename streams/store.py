@@ -147,13 +147,18 @@ def explain(error: ResponseError) -> str:
     if "MISCONF" in str(error):
         return "the store cannot write to its disk: make room there; workers wait for it"
     if isinstance(error, OutOfMemoryError):
-        return f"the store is full ({error}) give it more: CONFIG SET maxmemory …"
+        return "the store is full: `likewave lag` says how to give it more; workers wait for it"
     if str(error).startswith("POLICY"):
         told = str(error).removeprefix("POLICY ")
         return (
             f"{told}; they were rebuilt: start this again with the numbers that the store records"
         )
     return f"the store answers: {error}"
+
+
+def is_refusal(error: ResponseError) -> bool:
+    """Tell whether the store refuses to write, being full or having no disk, and can be read."""
+    return isinstance(error, OutOfMemoryError) or str(error).startswith("MISCONF")
 
 
 def unwritten(info: Mapping[str, Any]) -> list[str]:

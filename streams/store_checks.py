@@ -239,7 +239,9 @@ async def _monitor(feeds: store.Store, settings: Settings, shift_ms: int) -> Fin
         found = f"{found}, and it can leave none: {refused.sentence}"
         return warn("monitor", found, "mend the store first")
     found += ": while none runs, alerts about log, store and freshness are silent"
-    return warn("monitor", found, "see whether one runs, or start it: likewave monitor")
+    return warn(
+        "monitor", found, "start it: likewave monitor; kill -9 it first, where one is frozen"
+    )
 
 
 CHECKS: dict[str, Check] = {

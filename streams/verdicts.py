@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SEVERITY = list(Verdict)  # as they are declared, the worst last
 MANY = 100  # waiting events of a partition from which on it is asked who makes them
 ASKED_EVERY_MS = 10_000
+FORGOTTEN_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +163,8 @@ class Lookout:
 
     def _remember(self, one: Position, backlog: Backlog) -> list[Observation]:
         window, now = self._windows[one.topic, one.partition], backlog.now
+        if window and now - window[-1].now > max(self._window_ms, FORGOTTEN_MS):
+            window.clear()  # nobody looked for so long that anything may have happened
         window.append(
             Observation(
                 now=now,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import redis
 
 from models.events import Befriend, Block, Event, Hide, Like, Post, Share, Takedown, Unlike
 from models.policy import HOUR, Policy
@@ -365,6 +366,20 @@ class TestProblems:
         assert answer.status_code >= 500
         assert "WRONGTYPE" not in answer.text
         assert answer.headers["content-type"] == "application/problem+json"
+
+    def test_a_store_that_is_full_can_be_read(self, doors: Doors, settings: Settings) -> None:
+        """Nothing is counted there, so nobody is refused; events get as far as Kafka."""
+        with redis.Redis.from_url(settings.redis) as client:
+            client.config_set("maxmemory", 1)
+            try:
+                answers = [doors.get(path, "ann") for path in ("/v1/feed", "/v1/feed/live")]
+                like = {"kind": "like", "item": "song"}
+                told = doors.client.post("/v1/events", headers=doors.of("ann"), json=like)
+            finally:
+                client.config_set("maxmemory", 0)
+
+        assert [one.status_code for one in answers] == [200, 200]
+        problem(told, 503, "broker-away")
 
     def test_whoever_asks_too_often_is_told_to_wait(self, doors: Doors) -> None:
         """One user's limit is no other's, and says when to ask again."""

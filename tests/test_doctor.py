@@ -213,7 +213,11 @@ async def test_a_monitor_that_leaves_no_report_is_named(settings: Settings, stor
     ]
     assert re.match(r"its report is 6\d s old: while none runs, alerts .* are silent", late.found)
     assert never.found.startswith("it has left no report: ")
-    assert never.remedy == late.remedy == "see whether one runs, or start it: likewave monitor"
+    assert (
+        never.remedy
+        == late.remedy
+        == "start it: likewave monitor; kill -9 it first, where one is frozen"
+    )
     assert "the store is full" in full.found
     assert full.remedy == "mend the store first"
 

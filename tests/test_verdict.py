@@ -164,6 +164,16 @@ def test_a_store_that_takes_writes_again_is_given_seconds() -> None:
     assert verdict([*seen, *later]) is Verdict.STALL
 
 
+def test_a_worker_that_has_just_left_is_given_seconds_to_come_back() -> None:
+    """Whoever supervises it starts it again; if it does not, nobody is there."""
+    left = [*window(*STANDING[1:]), *window(*STANDING, attended=False)]
+    seen = [replace(one, now=1_000 * second) for second, one in enumerate(left)]
+
+    assert verdict(seen[:6]) is Verdict.WARN
+    assert verdict(seen[:10]) is Verdict.WARN
+    assert verdict(seen) is Verdict.STOP
+
+
 @pytest.mark.parametrize("attended", [True, False])
 def test_what_workers_refuse_over_is_the_cause_of_what_stands(*, attended: bool) -> None:
     """Nobody is told to start workers that would refuse: what cannot be measured comes first."""
@@ -171,7 +181,7 @@ def test_what_workers_refuse_over_is_the_cause_of_what_stands(*, attended: bool)
     standing = [replace(one, around=around) for one in window(*STANDING, attended=attended)]
     finding = judge(standing, recent_ms=RECENT_MS)
 
-    assert finding.command == "likewave rebuild --another-log"
+    assert (finding.verdict, finding.command) == (Verdict.STOP, "likewave rebuild --another-log")
     assert "once that is mended which cannot be measured" in finding.sentence
 
 
