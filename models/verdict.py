@@ -23,12 +23,12 @@ https://github.com/linkedin/Burrow/wiki/Consumer-Lag-Evaluation-Rules
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from models.counting import counted
+from models.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,9 +177,8 @@ def _judgement(
 
 
 def _held(last: Observation) -> str:
-    since = datetime.fromtimestamp(last.held_since / 1_000, UTC)
     return (
-        f"held by its breaker since {since:%Y-%m-%d %H:%M:%S} UTC: {_waits(last)} at "
+        f"held by its breaker since {moment(last.held_since)} UTC: {_waits(last)} at "
         f"offset {last.fence:,}, nearly all invalid; mend the producer, then release it"
     )
 

@@ -20,7 +20,7 @@ from models.routing import route
 from models.shedding import sampled
 from streams import worker_metrics
 from streams.library import SCHEMA
-from streams.store import explain, mark
+from streams.store import explain, is_refusal, mark
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -153,7 +153,7 @@ class Shards:
             except exceptions.ResponseError as error:
                 if str(error).startswith("HOLD"):
                     pause, _ = PATIENCE_S  # a rebuild is about to take its place
-                elif str(error).startswith("MISCONF"):
+                elif is_refusal(error):
                     self._wait("store takes no writes", shard, error)
                 else:
                     raise _refusal(shard, error) from error

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from streams.store import Store
     from streams.transport import Batch
 
+REBUILD = "likewave rebuild --another-log"
 REFILL = (
-    "where `likewave config` names the right servers, `likewave rebuild --another-log` makes the "
-    "feeds anew of what is left"
+    f"where `likewave config` names the right servers, `{REBUILD}` makes the feeds anew of what is "
+    "left"
 )
 
 log = structlog.get_logger()

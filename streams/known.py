@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from models.errors import SettingsError
-from models.events import ID_PATTERN
+from models.events import AN_ID, ID_PATTERN
 from models.routing import shard_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ TRACES = (
 def check_id(name: str, given: str) -> None:
     """Raise SettingsError where the argument called `name` is no id."""
     if not re.match(ID_PATTERN, given):
-        raise SettingsError(f"{name} is {given!r}: an id is 1 to 64 of A-Z a-z 0-9 _ -")
+        raise SettingsError(f"{name} is {given!r}: {AN_ID}")
 
 
 async def check_possible(store: Store, settings: Settings, user: str) -> None:

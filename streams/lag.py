@@ -19,7 +19,7 @@ from models.events import DEAD_LETTERS, TOPICS
 from models.refusal import refusal
 from models.verdict import UNKNOWN, Surroundings
 from streams import attendance, breakers, clock, reader, shedding
-from streams.fences import REFILL
+from streams.fences import REBUILD, REFILL
 from streams.kafka import ANSWER_MS, explained, options, reach
 from streams.metadata import describe
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 RECORD_BYTES = 1  # of a fetch from one partition: the broker gives one batch, however large
 RECORD_MS = 2_000  # for records to come; a stretch that was compacted away has none
 CREATE = "likewave topics"
-REBUILD = "likewave rebuild --another-log"
 WAIT_MS = 10  # of the broker, for records that are not there yet
 
 Fences = dict[str, tuple[int, str, int]]  # of one shard, as `reader.fences` gives them

@@ -133,10 +133,7 @@ class Rebuild:
         """
         log_ids = await topics.log_ids(self._settings)
         found = [await fences(self._home, shard) for shard in range(await shards_of(self._home))]
-        bounds = await topics.log_bounds(
-            self._settings
-        )  # after the fences, which move on meanwhile
-        lost = set()
+        lost, bounds = set(), await topics.log_bounds(self._settings)  # later: fences move on
         for source, (position, log_id, _) in chain.from_iterable(one.items() for one in found):
             topic, _, partition = source.rpartition(":")
             _, end = bounds.get((topic, int(partition)), (0, 0))
