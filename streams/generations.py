@@ -117,11 +117,11 @@ async def hold(home: Store, shards: int, *, ms: int = HOLD_MS) -> None:
 
 
 async def find(settings: Settings, home: Store) -> int | None:
-    """Find the database of an unfinished rebuild."""
+    """Find the database of an unfinished rebuild, or of one that has only the lease so far."""
     for database in await _used(home):
         if database != database_of(home):
             async with opened(settings, database=database) as other:
-                if await other.exists(MARKER):
+                if await other.exists(MARKER, LEASE):
                     return database
     return None
 

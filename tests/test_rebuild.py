@@ -362,6 +362,8 @@ async def test_it_refuses_what_it_must_not_touch(settings: Settings) -> None:
         with pytest.raises(StoreError, match="the one that serves"):
             await rebuild.rebuild(settings, Options(database=0))
         async with generations.claimed(spare) as generation:
+            with pytest.raises(StoreError, match="a rebuild is at work in database 15"):
+                await rebuild.rebuild(settings, Options())
             await generation.begin(settings)
             with pytest.raises(StoreError, match="a rebuild is at work in database 15"):
                 await rebuild.rebuild(settings, Options())
