@@ -12,7 +12,7 @@ demo: setup
 	@$(VENV)/likewave demo $(if $(DURATION),--seconds $(DURATION))
 
 test: lint
-	$(VENV)/python -m pytest
+	$(VENV)/python -m pytest -n auto --dist worksteal
 
 lint: setup
 	$(VENV)/ruff format --check
