@@ -22,7 +22,7 @@ WINDOW_S, RECENT_S = 60.0, 8.0  # as the monitor has them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A report, whose it is, and when a monitor last made one (Unix ms; 0 is never)."""
+    """A report, whose it is, and when a monitor last made one (Unix ms; 0 is not known)."""
 
     by_monitor: bool
     monitor_at: int

@@ -30,6 +30,7 @@ WIDTH = 20  # of a sparkline
 MEGABYTE = 2**20
 UP = {True: "up", False: "away"}
 UNTOLD = "while the store refuses writes, no monitor can leave its report there"
+UNREAD = "while the store does not answer, no report of a monitor can be read"
 
 
 def top(sight: Sight, *, now: int) -> RenderableType:
@@ -87,6 +88,8 @@ def _source(sight: Sight, now: int) -> Text:
     if sight.by_monitor:
         return Text(f"{moment(now)} UTC, by a monitor's report, {age}", style="dim")
     here = Text(f"{moment(now)} UTC, asked from here: ", style="dim")
+    if sight.report.store.error:
+        return here.append(UNREAD)
     if sight.report.store.refusal:
         return here.append(UNTOLD)
     if not sight.monitor_at:

@@ -151,6 +151,25 @@ async def test_what_is_away_is_shown_and_an_exit_code(settings: Settings, tmp_pa
     assert (process.returncode, errors) == (130, "")
 
 
+async def test_a_frozen_store_is_named_and_no_monitor_is_missed(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """A report that cannot be read says nothing about the monitor; a script has the exit code."""
+    await topics.ensure(settings)
+    await report.keep(settings, replace(report.NOTHING_YET, at=now_ms()))
+    os.kill(store.pid, signal.SIGSTOP)
+    try:
+        done = await asyncio.to_thread(run, "top", "--once", folder=tmp_path, settings=settings)
+    finally:
+        os.kill(store.pid, signal.SIGCONT)
+    shown = " ".join(done.stdout.split())
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert f"cannot be measured: the store at {settings.redis} does not answer" in shown
+    assert "asked from here: while the store does not answer, no report of a monitor" in shown
+    assert "is found" not in shown
+
+
 class Screen:
     """A terminal that shows a command."""
 

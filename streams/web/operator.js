@@ -108,6 +108,7 @@ function fill(id, parts) {
 function source(byMonitor, monitor_at, { at, store }) {
   const time = new Date(at).toLocaleTimeString("en-GB");
   if (byMonitor) return `By the monitor’s report of ${time}.`;
+  if (store.error) return `Asked by the API at ${time}: while the store does not answer, no report of a monitor can be read.`;
   if (store.refusal) return `Asked by the API at ${time}: while the store refuses writes, no monitor can leave its report there.`;
   const last = monitor_at ? `The last report of a monitor is of ${ago(monitor_at)}.` : "No report of a monitor was found.";
   return `Asked by the API at ${time}. ${last}`;
