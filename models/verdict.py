@@ -50,6 +50,7 @@ class Verdict(StrEnum):
 WORKER, DOCTOR = "likewave worker", "likewave doctor"  # the first to run
 WAIT = "likewave lag --watch"  # and see it go down
 HELD = "likewave dlq ls"  # and see what holds it
+LESS = "it was flushed, restored or failed over; workers read the log again"
 MANY = 100  # events; fewer that wait are no reason for more workers
 LATE_S = 30.0  # that the first event has waited
 
@@ -165,8 +166,7 @@ def _judgement(
         return Judgement(Verdict.ERR, last.fault, last.mend or DOCTOR)
     if (highest := max(one.fence for one in _measured(window))) > last.fence:
         went_back = (
-            f"the store went back from offset {highest:,} to {last.fence:,}: it was flushed, "
-            "restored or failed over; workers read the log again from there"
+            f"the store went back from offset {highest:,} to {last.fence:,}: {LESS} from there"
         )
         return Judgement(Verdict.REWIND, went_back, WAIT)
     if last.held_since:

@@ -98,7 +98,7 @@ Checked:
     host_checks   what may be wrong on this host: policy file, the API, the local stack
     broker_checks  what may be wrong with Kafka: brokers, topics, the group, clocks
     store_checks  what may be wrong with the store, one thing a check
-    log_checks    what may be wrong between log and store: fences not within this log
+    log_checks    what may be wrong between log and store: fences missing, or not within this log
     doctor        every check of a deployment, and the safe ones among the remedies
 
 Doors:

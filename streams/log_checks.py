@@ -1,4 +1,4 @@
-"""What may be wrong between log and store: fences that are not of this log, or not within it."""
+"""What may be wrong between log and store: fences that are missing, or not within this log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from models.counting import counted
 from models.errors import LikewaveError
 from models.events import TOPICS
 from models.finding import Finding, fail, failed, ok, warn
+from models.verdict import LESS, WAIT, WORKER
 from streams import reader, store, topics
 from streams.fences import REFILL, Log, check_fence
 
@@ -31,7 +32,9 @@ async def examine(settings: Settings) -> list[Finding]:
     logs = {
         f"{topic}:{number}": Log(ids[topic], *bound) for (topic, number), bound in bounds.items()
     }
-    faults = [
+    waiting = sum(end - start for start, end in bounds.values())
+    faults = [_empty(shard, waiting) for shard, fence in enumerate(fences) if waiting and not fence]
+    faults += [
         fault
         for shard, fence in enumerate(fences)
         for source, one in fence.items()
@@ -40,6 +43,15 @@ async def examine(settings: Settings) -> list[Finding]:
     return list(dict.fromkeys(faults)) or [
         ok("fences", f"{sum(map(len, fences))}, all within their logs")
     ]
+
+
+def _empty(shard: int, waiting: int) -> Finding:
+    return warn(
+        "fences",
+        f"shard {shard} is empty, and the log has {counted(waiting, 'event')}: if it was filled "
+        f"before, {LESS}",
+        f"{WAIT}; where it does not go down, start a worker: {WORKER}",
+    )
 
 
 def _faults(shard: int, source: str, fence: Fence, log: Log | None) -> Iterator[Finding]:

@@ -324,6 +324,22 @@ async def test_fences_that_are_not_of_this_log_are_named(settings: Settings, sto
     assert [one.state for one in found if one.check == "jobs"] == [State.WARN]
 
 
+async def test_a_store_that_was_flushed_is_named(settings: Settings, store: Store) -> None:
+    """With how much the log has, and what fills it again; before any event that is no fault."""
+    await topics.ensure(settings)
+    new = (await examined(settings))["fences"]
+    await run_in(settings)
+    with redis.Redis.from_url(store.url) as client:
+        client.flushdb()
+    flushed = (await examined(settings))["fences"]
+
+    assert (new.state, flushed.state) == (State.OK, State.WARN)
+    assert flushed.found.startswith("shard 0 is empty, and the log has 1 event: if it was filled ")
+    assert "it was flushed, restored or failed over; workers read the log again" in flushed.found
+    assert flushed.remedy.startswith("likewave lag --watch")
+    assert flushed.remedy.endswith("likewave worker")
+
+
 async def test_the_policy_file_decides_what_a_topic_must_keep(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
