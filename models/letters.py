@@ -102,6 +102,7 @@ class Selection:
     partition: int | None = None  # of that topic
     since: int = 0  # Unix ms
     until: int | None = None
+    last: int | None = None  # records of each partition of the dead letters; no others are read
 
     def fits(self, letter: Letter) -> bool:
         """Tell whether `letter` is meant, whatever became of it."""

@@ -96,6 +96,7 @@ The local stack:
 Checked:
 
     host_checks   what may be wrong on this host: policy file, the API, the local stack
+    letter_checks  what may be wrong with producers: why records are dead letters of late
     broker_checks  what may be wrong with Kafka: brokers, topics, the group, clocks
     store_checks  what may be wrong with the store, one thing a check
     log_checks    what may be wrong between log and store: fences missing, or not within this log

@@ -14,7 +14,7 @@ from models.errors import LikewaveError, StoreError
 from models.events import DEAD_LETTERS, TOPICS
 from models.finding import Finding, fail, failed, ok, warn
 from models.verdict import processes
-from streams import attendance, report, store, topics
+from streams import attendance, letter_checks, report, store, topics
 from streams.clock import now_ms
 from streams.kafka import asking, connected
 from streams.metadata import MetadataStruct, describe
@@ -196,4 +196,5 @@ CHECKS: dict[str, Check] = {
     "replication": _copies,
     "workers": _group,
     "broker clock": _clock,
+    "dead letters": letter_checks.examine,
 }

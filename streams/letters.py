@@ -134,8 +134,10 @@ class Letters:
         """Read what is in the topic now, in the partitions that the selection needs."""
         wanted, read = {partition for partition, _ in selection.places}, 0
         stretches = {
-            TopicPartition(self._topic, number): bounds
-            for (_, number), bounds in (await log_bounds(self._settings, [DEAD_LETTERS])).items()
+            TopicPartition(self._topic, number): (max(begin, end - (selection.last or end)), end)
+            for (_, number), (begin, end) in (
+                await log_bounds(self._settings, [DEAD_LETTERS])
+            ).items()
             if not wanted or number in wanted
         }
         total = sum(end - begin for begin, end in stretches.values())

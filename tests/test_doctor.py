@@ -16,17 +16,23 @@ import pytest
 import redis
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from faust.types.tuples import TP
 
+from models.decoding import Reason, Reject
 from models.events import Like
 from models.finding import State
+from models.letters import Selection
 from models.policy import HOUR
 from models.refusal import refusal
-from streams import doctor, host_checks, report, topics
+from streams import doctor, host_checks, letters, report, topics
 from streams.clock import now_ms
+from streams.dead_letters import DeadLetters
+from streams.history import unheard
 from streams.local import Store
 from streams.producer import Producer
 from tests.command import environment, run
 from tests.doors import serving, with_keys
+from tests.feeder import Record as Handed
 from tests.feeder import feeding
 from tests.test_topics import create, delete
 
@@ -338,6 +344,40 @@ async def test_a_store_that_was_flushed_is_named(settings: Settings, store: Stor
     assert "it was flushed, restored or failed over; workers read the log again" in flushed.found
     assert flushed.remedy.startswith("likewave lag --watch")
     assert flushed.remedy.endswith("likewave worker")
+
+
+async def test_producers_that_are_rejected_of_late_are_named(settings: Settings) -> None:
+    """With the reason, how many of which topic, and what mends it; what was dropped is no more."""
+    await topics.ensure(settings)
+    none = (await examined(settings))["dead letters"]
+    now = now_ms()
+    await reject(settings, "likes", Reason.FUTURE, now, 3)
+    await reject(settings, "views", Reason.FUTURE, now, 2)
+    await reject(settings, "posts", Reason.INVALID, now, 1)
+    await reject(settings, "\x1b[31m", Reason.MALFORMED, now, 1)
+    found = [one for one in await doctor.examine(settings) if one.check == "dead letters"]
+    later = (await examined(settings, HOUR))["dead letters"]
+    async with letters.opened(settings) as opened:
+        await opened.drop(await opened.read(Selection(), unheard), unheard)
+    dropped = (await examined(settings))["dead letters"]
+
+    assert [one.state for one in (none, later, dropped)] == [State.OK] * 3
+    assert {one.state for one in found} == {State.WARN}
+    told = {one.found: one.remedy for one in found}
+    future = told["rejected as future in the last 10 min: 3 of likes, 2 of views"]
+    assert future.startswith("likewave dlq ls --reason future --since 10m; a clock is ahead ")
+    assert "rejected as invalid in the last 10 min: 1 of posts" in told
+    assert len(told) == 2
+
+
+async def reject(settings: Settings, topic: str, reason: Reason, at: int, count: int) -> None:
+    """Have a worker reject records of a topic."""
+    rejects = [
+        Reject(Handed(number, at, b"{}", topic.encode()), reason, "$", "")
+        for number in range(count)
+    ]
+    async with DeadLetters(settings) as dead_letters:
+        await dead_letters.send(TP(settings.topic(topic), 0), rejects)
 
 
 async def test_the_policy_file_decides_what_a_topic_must_keep(
