@@ -118,7 +118,7 @@ async def simulate(
     async with (
         stores.reading(settings) as store,
         Pager(store, settings, LivePolicies(settings)) as pager,
-        Producer(settings) as producer,
+        Producer(settings, stop=stop) as producer,
     ):
         meter = Meter(producer, report)
         founded = await found(producer, network, meter, stop)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 65_536  # about 700 events; larger batches gained nothing
 PATIENCE_S = 30.0  # for an acknowledgement: brokers restart and leaders change within that time
 DELIVERY_S = 120.0  # where nobody waits for an answer: as Kafka's own producers have it
+LEAVE_S = 5.0  # once somebody wants to leave
 STAMPED = 1  # by the broker: the timestamp type LogAppendTime
 KEYS_REMEMBERED = 100_000  # hashing a key in Python costs more than all the rest of a record
 
@@ -80,12 +81,20 @@ class Producer:
     """A context in which events are published; the topics must exist.
 
     What fails is raised as a BrokerError that says how many of the first are acknowledged, and ends
-    the publishing: what came behind a lost batch would be out of order.
+    the publishing: what came behind a lost batch would be out of order. Once `stop` is set there is
+    little patience left.
     """
 
-    def __init__(self, settings: Settings, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        patience_s: float = PATIENCE_S,
+        stop: asyncio.Event | None = None,
+    ) -> None:
         self._settings = settings
         self._patience_s = patience_s
+        self._stop = stop or asyncio.Event()
         self._partitions: dict[str, int] = {}
         self._open: dict[tuple[str, int], _Batch] = {}
         self._awaited: set[int] = set()  # which record is the first of each batch not acknowledged
@@ -109,6 +118,7 @@ class Producer:
         except BrokerError:
             await self._kafka.stop()
             raise
+        self._leaving = asyncio.create_task(self._leave())
         return self
 
     async def __aexit__(
@@ -205,12 +215,21 @@ class Producer:
         if answer.timestamp_type == STAMPED:
             self.clock_ahead_s = (answer.timestamp - now_ms()) / 1000
 
+    async def _leave(self) -> None:
+        """Fail whatever is not acknowledged soon after the stop."""
+        await self._stop.wait()
+        await asyncio.sleep(LEAVE_S)
+        self._patience_s = LEAVE_S
+        self._failure = self._failure or KafkaTimeoutError()
+        self._kafka._message_accumulator.fail_all(self._failure)  # noqa: SLF001  as in `hang_up`
+
     def _raise_failure(self) -> None:
         if loss := self.loss(0, self._published):
             raise loss from self._failure
 
     async def _close(self) -> None:
-        if self._underway:
+        self._leaving.cancel()
+        if self._underway or self._failure:
             await hang_up(self._kafka)
         else:
             await self._kafka.stop()

@@ -80,7 +80,7 @@ async def replay(
     stop = stop or asyncio.Event()
     source = _open(options, stop)
     await topics.ensure(settings)
-    async with Producer(settings) as producer:
+    async with Producer(settings, stop=stop) as producer:
         meter = Meter(producer, report)
         pace = _Pace(producer, meter, stop, options.speed)
         try:

@@ -89,7 +89,7 @@ async def simulate(
         return due
 
     async with (
-        Producer(settings, patience_s=DELIVERY_S) as producer,
+        Producer(settings, patience_s=DELIVERY_S, stop=stop) as producer,
         Meter(producer, report) as meter,
     ):
         founded = await found(producer, network, meter, stop)

@@ -226,3 +226,25 @@ class TestOutage:
         assert producer.counts == Counts(110, 100)
         assert time.monotonic() - began < 6
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    async def test_whoever_wants_to_leave_waits_for_no_broker_that_is_gone(
+        self, broker: Broker, settings: Settings
+    ) -> None:
+        """One wish is enough, however much patience there was, and what may be lost is said."""
+        await ensure(settings)
+        stop = asyncio.Event()
+
+        async def publish() -> None:
+            async with Producer(settings, patience_s=120.0, stop=stop) as producer:
+                await producer.publish(toggles(users=10, rounds=10))
+                await producer.flush()
+                broker.kill()
+                asyncio.get_running_loop().call_later(1.0, stop.set)
+                for _ in range(9):  # more than may wait for a broker
+                    await producer.publish(toggles(users=10, rounds=1))
+
+        began = time.monotonic()
+        with pytest.raises(BrokerError, match="did not acknowledge for 5 s: 100 events are ack"):
+            await publish()
+
+        assert time.monotonic() - began < 10
