@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,10 +17,10 @@ from streams.lag import gauge
 from streams.live import View
 from streams.probe import Probe
 from streams.pulse import Pulses
-from streams.settings import DATA_DIR, load
+from streams.settings import DATA_DIR, load, stack_runs
 from streams.simulate import SimulateOptions, busiest_user, simulate
 from streams.snapshots import Snapshots
-from streams.stack import LOCK_FILE, StackOptions, local_stack
+from streams.stack import StackOptions, local_stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -122,21 +121,10 @@ async def _drained(lag: Gauge) -> None:
 
 @asynccontextmanager
 async def _stack(options: DemoOptions, say: Callable[[str], None]) -> AsyncIterator[Settings]:
-    if _is_running():
+    if stack_runs():
         say("Using the stack that runs in this folder.")
         yield load()
         return
     say(f"Starting broker, store, API and workers ({options.workers}); data and logs: {DATA_DIR}/")
     async with local_stack(StackOptions(workers=options.workers), say) as settings:
         yield settings
-
-
-def _is_running() -> bool:
-    try:
-        with LOCK_FILE.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

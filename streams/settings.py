@@ -8,6 +8,7 @@ default servers.
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 from difflib import get_close_matches
@@ -39,6 +40,7 @@ from streams.values import advice, origins, redis_url, servers
 PREFIX = "LIKEWAVE_"
 DATA_DIR = Path(".likewave")
 STACK_FILE = DATA_DIR / "stack.json"
+LOCK_FILE = DATA_DIR / "lock"
 SECRETS = ("api_secret", "kafka_password")
 UNTOLD = ("POLICY", *map(str.upper, SECRETS))  # values that no message repeats
 
@@ -187,16 +189,30 @@ class Settings(BaseSettings):
 
 def running_stack() -> dict[str, Any]:
     """Read what the local stack of this folder says of itself; nothing where none runs."""
-    try:
-        stack = json.loads(STACK_FILE.read_bytes())
-        os.kill(stack["pid"], 0)
-        return dict(stack["settings"])
-    except (FileNotFoundError, ProcessLookupError):
+    if not stack_runs():
         return {}
-    except PermissionError:  # it runs, as another user
-        return dict(stack["settings"])
+    try:
+        return dict(json.loads(STACK_FILE.read_bytes())["settings"])
+    except FileNotFoundError:  # it has just begun to start
+        return {}
+    except PermissionError as error:
+        raise SettingsError(
+            f"{STACK_FILE} is another user's: work as whoever started it"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{STACK_FILE} is damaged: stop the stack and delete it") from error
+
+
+def stack_runs() -> bool:
+    """Tell whether a stack holds this folder: the system frees the lock, however the stack ends."""
+    try:
+        with LOCK_FILE.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def tell_stack(settings: Settings) -> None:

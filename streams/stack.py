@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import os
 import signal
 import sys
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -26,7 +25,7 @@ from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
 from streams.server import HOST, Server, exchange, free_port, usual_port
-from streams.settings import DATA_DIR, PREFIX, SECRETS, STACK_FILE, Security, resolve
+from streams.settings import DATA_DIR, LOCK_FILE, PREFIX, SECRETS, STACK_FILE, Security, resolve
 from streams.store import address, filled_with, opened
 from streams.supervisor import supervised, together
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-LOCK_FILE = DATA_DIR / "lock"
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -221,7 +219,6 @@ def _published(settings: Settings, metrics: Mapping[str, int]) -> Iterator[None]
     draft = STACK_FILE.with_suffix(".draft")
     draft.touch(mode=0o600)  # a URL may hold a password, and a secret is one
     told = {
-        "pid": os.getpid(),
         "metrics": {name: f"http://{HOST}:{port}/metrics" for name, port in metrics.items()},
         "settings": known,
     }

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from streams.settings import PREFIX, Settings
+from streams.settings import DATA_DIR, LOCK_FILE, PREFIX, STACK_FILE, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 SECURE = [name for name in Settings.model_fields if name.startswith(("kafka_", "redis_"))]
@@ -35,6 +41,16 @@ def told(settings: Settings) -> dict[str, str]:
         named["kafka_password"] = settings.kafka_password.get_secret_value()
     named["policy"] = json.dumps(asdict(settings.policy))
     return {PREFIX + name.upper(): str(value) for name, value in named.items() if value is not None}
+
+
+@contextmanager
+def stack_in(folder: Path, **settings: object) -> Iterator[None]:
+    """Have a stack run in `folder`, as far as its file and its lock can tell."""
+    (folder / DATA_DIR).mkdir()
+    (folder / STACK_FILE).write_text(json.dumps({"settings": settings}))
+    with (folder / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def start(

@@ -20,7 +20,7 @@ from models.errors import BrokerError
 from models.events import TOPICS, Befriend, Erase, Event, Like, Share, Unfriend, encode
 from streams import topics
 from streams.cli import app
-from tests.command import complaint, environment, run, start
+from tests.command import complaint, environment, run, stack_in, start
 from tests.crew import crew
 from tests.feeder import feeding
 
@@ -439,12 +439,10 @@ class TestConfig:
         self, tmp_path: Path, settings: Settings
     ) -> None:
         """Environment, running stack and default are told apart, and a password is masked."""
-        stack = {"pid": 1, "settings": {"kafka": "stack:9092", "partitions": 3}}
-        (tmp_path / ".likewave").mkdir()
-        (tmp_path / ".likewave" / "stack.json").write_text(json.dumps(stack))
         secret = settings.model_copy(update={"redis": "redis://me:s3cret@store:6379/0"})
 
-        done = run("config", "--json", folder=tmp_path, settings=secret)
+        with stack_in(tmp_path, kafka="stack:9092", partitions=3):
+            done = run("config", "--json", folder=tmp_path, settings=secret)
         found = json.loads(done.stdout)
         sources = {one["name"]: one["source"] for one in found["settings"]}
 
@@ -487,11 +485,8 @@ class TestConfig:
 
     def test_a_running_stack_and_a_policy_file_are_named(self, tmp_path: Path) -> None:
         """What the folder's stack says counts where the environment is silent."""
-        stack = {"pid": 1, "settings": {"kafka": "stack:9092"}}
-        (tmp_path / ".likewave").mkdir()
-        (tmp_path / ".likewave" / "stack.json").write_text(json.dumps(stack))
-
-        found = json.loads(run("config", "--json", folder=tmp_path).stdout)
+        with stack_in(tmp_path, kafka="stack:9092"):
+            found = json.loads(run("config", "--json", folder=tmp_path).stdout)
         kafka = next(one for one in found["settings"] if one["name"] == "kafka")
 
         assert found["kafka"] == "stack:9092"

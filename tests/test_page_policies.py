@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -20,7 +19,8 @@ from models.policy import HOUR, Policy
 from streams.origins import effective
 from streams.page_policies import LivePolicies
 from streams.policy_file import parse, read_policies
-from streams.settings import STACK_FILE, Settings, load, resolve
+from streams.settings import Settings, load, resolve
+from tests.command import stack_in
 
 TWO = "[page]\nper_actor = 2\n"
 TRIED = TWO + '[experiment]\nname = "taste"\nshare = 0.5\n[experiment.page]\ntaste_weight = 2\n'
@@ -119,12 +119,13 @@ class TestFile:
         if named:
             monkeypatch.setenv("LIKEWAVE_POLICY_FILE", file.name)
         started = {"policy": asdict(Policy(half_life_ms=3 * HOUR)), "policy_file": str(file)}
-        STACK_FILE.parent.mkdir()
-        STACK_FILE.write_text(json.dumps({"pid": os.getpid(), "settings": started}))
         file.write_text('half_life = "5h"\n' + TWO)
+        with stack_in(Path(), **started):
+            settings = load()
+            pages = LivePolicies(load()).current()
 
-        assert load().policy == Policy(half_life_ms=3 * HOUR)
-        assert LivePolicies(load()).current().control == PagePolicy(per_actor=2)
+        assert settings.policy == Policy(half_life_ms=3 * HOUR)
+        assert pages.control == PagePolicy(per_actor=2)
 
     def test_the_effective_numbers_are_listed_with_where_they_come_from(self, file: Path) -> None:
         """As `likewave config` shows them; of an experiment what is other than in control."""
