@@ -14,7 +14,6 @@ import numpy as np
 import structlog
 import uvicorn
 from prometheus_client.exposition import choose_encoder
-from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -61,10 +60,7 @@ class Monitor:
     async def _hold_to_numbers(self) -> None:
         """End once the store is rebuilt under other numbers: what is seen with these is wrong."""
         async with store.connect(self._settings) as feeds:
-            while True:
-                await asyncio.sleep(EVERY_S)
-                with suppress(RedisError, OSError):
-                    await store.check_policy(feeds, self._settings)
+            await store.hold_to_numbers(feeds, self._settings)
 
     async def _look(self) -> None:
         lookout = Lookout(self._settings, window_s=WINDOW_S, recent_s=RECENT_S)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
 import uvloop
-from redis.exceptions import RedisError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models.errors import StoreError
 from streams import api_metrics, listening, metrics
 from streams.api import application
-from streams.store import check_policy
+from streams.store import hold_to_numbers
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from streams.keys import Signer
     from streams.settings import Settings
 
-WATCH_S = 1.0  # between looks at the numbers that the store was filled with
+STARTED_S = 0.1  # between looks whether it has started
 LEAVE_S = 2  # for requests in hand, when asked to stop
 LONGEST_SILENCE_MS = 30_000  # of a peer that takes nothing of what it was sent
 LONGEST_HEAD = 1 << 17  # bytes: cursors are long
@@ -114,14 +112,11 @@ async def _serve(settings: Settings, signer: Signer | None) -> None:
 
 async def _watch(app: FastAPI, settings: Settings, server: Leaving) -> None:
     """End the server once its store is filled under other numbers than it was told."""
-    while True:
-        await asyncio.sleep(WATCH_S)
-        if not server.started:
-            continue
-        with suppress(RedisError, OSError):
-            try:
-                await check_policy(app.state.store, settings)
-            except StoreError:
-                app.state.screens.stop()
-                server.should_exit = True
-                raise
+    while not server.started:  # noqa: ASYNC110  uvicorn sets no event
+        await asyncio.sleep(STARTED_S)
+    try:
+        await hold_to_numbers(app.state.store, settings)
+    except StoreError:
+        app.state.screens.stop()
+        server.should_exit = True
+        raise

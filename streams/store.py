@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ CONNECTIONS = 50  # of one client; who finds none free waits for one
 KEEPS_ALL = "noeviction"
 WRITTEN = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 CONNECT_S = 1.0
+LOOK_S = 1.0  # between looks at the numbers that it was filled with
 OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may take seconds
 
 Store = Redis
@@ -248,6 +250,14 @@ async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None
             f"run with its numbers{_variables(theirs, differing)}, or change them with "
             "`likewave rebuild`"
         )
+
+
+async def hold_to_numbers(store: Store, settings: Settings) -> None:
+    """Look again and again; raise StoreError once the store is rebuilt under other numbers."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        with suppress(RedisError, OSError):
+            await check_policy(store, settings)
 
 
 def _variables(theirs: dict[str, str], differing: list[str]) -> str:
