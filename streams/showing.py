@@ -4,20 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 import typer
 
 from streams import clock, display, documents, logs, page_tables, store
 from streams import exposures as counts
-from streams.known import check_id, check_known
+from streams.known import check_id, check_known, check_possible
 from streams.page_policies import LivePolicies
 from streams.pager import Page, Pager
-from streams.settings import load
+from streams.settings import Settings, load
 from streams.terminal import Json, write_json, write_table
 
 WATCHED_EVERY_S = 0.5  # so a changed policy file is seen within a second
+
+Check: TypeAlias = Callable[[store.Store, Settings, str], Awaitable[None]]
 
 Watch = Annotated[
     bool, typer.Option("--watch", help="Go on until Ctrl-C, wherever something changes.")
@@ -43,7 +45,7 @@ def page(
     """Show a page of a user as a front-end would, best first, and why each item is there.
 
     It counts as a page where an experiment runs. With --watch a changed
-    policy file is seen, too.
+    policy file is seen, too, and it waits for who is unknown so far.
     """
     logs.configure()
     asyncio.run(_page(user, limit, cursor, watch=watch, json=json))
@@ -52,7 +54,7 @@ def page(
 async def _page(
     user: str, limit: int | None, cursor: str | None, *, watch: bool, json: bool
 ) -> None:
-    async with _paging(user) as pager:
+    async with _paging(user, check_possible if watch else check_known) as pager:
         seen = Steady(
             lambda: pager.look(user, now=clock.now_ms(), cursor=cursor, limit=limit),
             shown=partial(pager.expose, user),
@@ -66,12 +68,12 @@ async def _page(
 
 
 @asynccontextmanager
-async def _paging(user: str) -> AsyncIterator[Pager]:
-    """Open a pager for the settings of this process, and check that there is such a user."""
+async def _paging(user: str, check: Check) -> AsyncIterator[Pager]:
+    """Open a pager for the settings of this process, and check that `user` is one to page for."""
     settings = load()
     policies = LivePolicies(settings)
     async with store.reading(settings) as feeds:
-        await check_known(feeds, settings, user)
+        await check(feeds, settings, user)
         async with Pager(feeds, settings, policies) as pager:
             yield pager
 
@@ -114,7 +116,7 @@ def explain(
 
 async def _explain(user: str, item: str, *, json: bool) -> None:
     check_id("ITEM", item)
-    async with _paging(user) as pager:
+    async with _paging(user, check_known) as pager:
         now = clock.now_ms()
         explained = await pager.explain(user, item, now=now)
     if json:

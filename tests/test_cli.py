@@ -402,18 +402,22 @@ class TestFeed:
 
         assert process.returncode == 130
 
-    def test_watching_waits_for_who_is_unknown(self, tmp_path: Path, settings: Settings) -> None:
-        """Their feed is empty until somebody acts; an id that is none is a mistake all the same."""
+    @pytest.mark.parametrize("command", ["feed", "page"])
+    def test_watching_waits_for_who_is_unknown(
+        self, tmp_path: Path, settings: Settings, command: str
+    ) -> None:
+        """Nothing is there until somebody acts; an id that is none is a mistake all the same."""
         apply(settings, [])
-        with start("feed", "ann", "--watch", folder=tmp_path, settings=settings) as process:
+        watching = (command, "ann", "--watch", "--json")
+        with start(*watching, folder=tmp_path, settings=settings) as process:
             assert process.stdout is not None
-            assert process.stdout.readline().startswith("The feed is empty")
+            assert "song" not in process.stdout.readline()
             apply(settings, list(self.HISTORY))
-            assert process.stdout.readline().startswith("rank")
+            assert "song" in process.stdout.readline()
             process.send_signal(signal.SIGINT)
             process.communicate()
 
-        wrong = run("feed", "a b", "--watch", folder=tmp_path, settings=settings)
+        wrong = run(command, "a b", "--watch", folder=tmp_path, settings=settings)
         assert complaint(wrong).startswith("USER is 'a b'")
 
 
