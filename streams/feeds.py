@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -106,11 +106,13 @@ class Shards:
             pass
 
     async def _apply(self, shard: int, rows: Rows, home: list[int], span: Span, at: int) -> int:
-        first, total, position, busy = 0, 0, -1, 1
-        while position < span.next or busy:
+        first, total, busy, left = 0, 0, 1, span
+        while left.begin < left.next or busy:
             last = _between_records(rows, first + self._rows[shard])
-            piece = self._encode(rows, home, slice(first, last), span, at)
+            piece = self._encode(rows, home, slice(first, last), left, at)
             position, busy, applied, work = await self._call(shard, "apply", piece)
+            if position > left.begin:  # a store that loses what it has done must refuse the rest
+                left = replace(left, begin=position, from_start=False)
             total += work
             self._pace(shard, applied, asked=last - first)
             first = bisect_left(rows.offset, position, first)

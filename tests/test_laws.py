@@ -6,7 +6,7 @@ import asyncio
 import random
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 HISTORIES = 40
+TIMES_BACK = 5  # of a store, in one history
+DATABASES = 15  # beside the one that holds the feeds
+
+# Keep all that the store holds now, in another database; and have it hold that again, and no more.
+SAVE = """
+for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', ARGV[1]) end
+"""
+GO_BACK = """
+redis.call('FLUSHDB')
+redis.call('SELECT', ARGV[1])
+for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', '0') end
+"""
 
 
 def world_of(settings: Settings, seed: int) -> tuple[World, Settings, random.Random]:
@@ -166,6 +178,51 @@ async def test_a_shard_refuses_a_batch_beyond_its_fence(settings: Settings, seed
             await feeder.carry(source, 3, 5)
 
         assert await reader.fences(feeder.store, 0) == before
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+@pytest.mark.parametrize("number", range(HISTORIES // 4))
+async def test_a_store_that_goes_back_at_any_moment_lacks_nothing(
+    settings: Settings, seed: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 3: what it lost, amid batches and jobs too, is done again, and never passed over."""
+    world, settings, chance = world_of(settings, 4_000 * seed + number)
+    async with feeding(settings, step=world.step) as feeder:
+        feeder.append(history(world, chance))
+        await feeder.store.eval(SAVE, 0, "1")
+        left, moments, fcall = iter(range(TIMES_BACK)), [1], feeder.store.fcall
+        empty = iter(range(2, DATABASES + 1))
+
+        async def fcall_at_some_moment(*arguments: Any) -> Any:
+            if chance.random() < 1 / 8 and (database := next(empty, None)):
+                await feeder.store.eval(SAVE, 0, str(database))
+                moments.append(database)
+            if chance.random() < 1 / 8 and next(left, None) is not None:
+                await feeder.store.eval(GO_BACK, 0, str(chance.choice(moments)))
+            return await fcall(*arguments)
+
+        monkeypatch.setattr(feeder.store, "fcall", fcall_at_some_moment)
+        while lacking := await lacks(feeder):
+            carrying = [feeder.carry(*stretch(feeder, *one, chance)) for one in lacking.items()]
+            for done in await asyncio.gather(*carrying, return_exceptions=True):
+                assert done is None or isinstance(done, GapError), done
+
+        assert await feeder.differing() == []
+        assert await feeder.miscounted() == []
+
+
+async def lacks(feeder: Feeder) -> dict[tuple[str, int], int]:
+    """Tell from where on which partitions are not in all shards."""
+    positions = {source: await least_fence(feeder, source) for source in feeder.log}
+    is_busy = await busy(feeder)
+    return {one: at for one, at in positions.items() if is_busy or at < len(feeder.log[one])}
+
+
+def stretch(
+    feeder: Feeder, source: tuple[str, int], position: int, chance: random.Random
+) -> tuple[tuple[str, int], int, int]:
+    """Draw how much of a partition is carried at once."""
+    return source, position, min(position + chance.randint(1, 200), len(feeder.log[source]))
 
 
 async def test_a_topic_may_be_called_like_an_erased_account(settings: Settings, seed: int) -> None:

@@ -86,7 +86,7 @@ apply(fence:{s}, batch): carry the rows of one batch into the shard; returns
 A batch (msgpack): source `<topic>:<partition>`, begin, next, from_start, log, at, halvings (of its
 views one in 2^halvings is counted), policy, and the columns kind, who, item, other, register, score,
 young, home, offset. A call does about policy.step of work and then returns early: call again with
-the same batch, or its rest, until the offset is `next` and no job is open. A row may be met twice: its register makes the second time nothing.
+its rest, which begins at that offset, until it is `next` and no job is open. A row may be met twice: its register makes the second time nothing.
 ]]
 local function apply(keys, args)
   local fence, batch = keys[1], cmsgpack.unpack(args[1])
