@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 SESSION_S = 6  # a killed worker's partitions are free after this long; the broker's least
 BATCHES_AHEAD = 2  # of one partition, waiting while others are applied
 LOOK_S = 1.0  # until a held partition is looked at again
+METADATA_MS = 5_000  # until partitions that a topic was given are known
 
 log = structlog.get_logger()
 
@@ -253,6 +254,7 @@ def create_app(settings: Settings, carrier: Carrier) -> tuple[faust.App, Lanes]:
         broker_heartbeat_interval=SESSION_S / 3,
         broker_rebalance_timeout=5 * SESSION_S,
         broker_commit_interval=1,
+        consumer_metadata_max_age_ms=METADATA_MS,
     )
     app.sensors.add(Rebalances())
     app.transport = BatchTransport(app.conf.broker_consumer, app, positions=carrier.positions)

@@ -23,6 +23,7 @@ from streams.clock import now_ms
 from streams.lag import gauge
 from streams.producer import hashed
 from streams.purge import count, purge
+from streams.topics import partition_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,8 @@ def _what(kind: str) -> str:
 async def _applied(open_gauge: Gauge, feeds: Store, settings: Settings, user: str) -> None:
     """Wait until every shard has what was published just now, and no job is open."""
     key = Erase(user=user, at=1).key.encode()
-    partition = hashed(key) % settings.partitions
+    counts = await partition_counts(settings, [Erase.topic])
+    partition = hashed(key) % counts[Erase.topic]
     target, last, since = 0, -1, time.monotonic()
     while True:
         position = next(

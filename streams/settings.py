@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     )
     redis_key_file: Path | None = Field(None, description="PEM file of its key")
     shards: int = Field(1, ge=1, le=4096, description="slices of the keyspace, {0} to {n-1}")
-    partitions: int = Field(8, ge=1, le=4096, description="partitions of every topic")
+    partitions: int = Field(8, ge=1, le=4096, description="partitions of a new topic")
     replication: int = Field(1, ge=1, le=7, description="replicas of every topic")
     topic_prefix: str = Field("likewave.", pattern=r"^[A-Za-z0-9._-]{0,100}$")
     warm_days: int = Field(

@@ -188,10 +188,11 @@ async def _examine(client: AIOKafkaClient, settings: Settings) -> list[TopicStat
 
 def _faults(topic: str, state: tuple[int, dict[str, str]], settings: Settings) -> Iterator[str]:
     count, options = state
-    if count != settings.partitions:
+    if count < settings.partitions:
         yield (
             f"topic {topic} has {counted(count, 'partition')}, wanted are {settings.partitions}: "
-            f"set LIKEWAVE_PARTITIONS={count}, or delete the topic and publish its events anew"
+            f"set LIKEWAVE_PARTITIONS={count}, or kafka-topics.sh --bootstrap-server "
+            f"{settings.kafka} --alter --topic {topic} --partitions {settings.partitions}"
         )
     for name, wish in _wanted(settings)[topic].items():
         if not _satisfies(name, options[name], wish):

@@ -9,20 +9,21 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.partitioner import murmur2
 
 from models import events
 from models.errors import BrokerError, LikewaveError, RewindError, StoreError
 from models.events import TOPICS
-from models.policy import DAY, Policy
-from streams import feeds, library, store, topics, transport, watchdog
+from models.policy import DAY, HOUR, Policy
+from streams import feeds, library, reader, store, topics, transport, watchdog
 from streams.local import Store
 from streams.producer import Producer
 from streams.worker import work
 from tests.crew import crew
 from tests.feeder import feeding
+from tests.hostile import World, history
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -253,3 +254,32 @@ async def test_a_batch_that_comes_after_a_flush_tells_of_it(settings: Settings) 
         await feeder.store.flushall()
         with pytest.raises(RewindError, match="shard 0 is empty: it was flushed"):
             await feeder.feed([LIKE], random.Random(1))
+
+
+@pytest.mark.parametrize("shards", [2])
+async def test_partitions_that_a_topic_is_given_are_read(
+    settings: Settings, seed: int, tmp_path: Path
+) -> None:
+    """Without a restart, and in whichever of two partitions a register is written and undone."""
+    world = World(20, 40, 5_000, 48 * HOUR, 400, Policy(), 512)
+    chance = random.Random(seed)
+    async with crew(settings, tmp_path, workers=2) as team:
+        await publish(settings, *history(world, chance))
+        await grow(settings, *TOPICS, partitions=5)
+        await publish(settings, *history(world, chance))
+        await team.assert_equal()
+        assert not team.said
+        async with store.opened(settings) as feeds:
+            assert "likes:4" in await reader.fences(feeds, 0)
+    assert not [fault for state in await topics.check(settings) for fault in state.faults]
+
+
+async def grow(settings: Settings, *grown: str, partitions: int) -> None:
+    """Give topics more partitions, as a person does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    wanted = {settings.topic(topic): NewPartitions(partitions) for topic in grown}
+    await admin.create_partitions(wanted)
+    await admin.close()
+    while set((await topics.partition_counts(settings, grown)).values()) != {partitions}:
+        await asyncio.sleep(0.05)
