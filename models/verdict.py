@@ -9,13 +9,15 @@ be asked for at any moment. From the worst to the best, the first that applies:
     STOP    events wait, the fence stands still, and no worker is there
     STALL   the same while a worker is there: it holds the partition, or its process is connected
             (where the store refuses writes, that is the cause, and what both say)
-    WARN    the same while a worker has just come or left, or a job goes on: it is too early to tell
+    WARN    the same, or more and more wait, while a worker has just come, left or thawed, a server
+            is just back, or a job goes on: it is too early to tell
     WARN    none of these, but the store refuses writes, more and more wait (a hundred at least),
             the first for longer than half a minute, or load is shed
     OK      all is applied, or what waits does not become more
 
 Standing still, growing and all rates are judged over the recent part of the window, and only where
-at all times of it something waited; a step back is remembered until the fence is where it was.
+at all times of it something waited and was measured; a step back is remembered until the fence is
+where it was.
 What arrives within a second is on its way, and not yet waiting.
 https://github.com/linkedin/Burrow/wiki/Consumer-Lag-Evaluation-Rules
 """
@@ -53,14 +55,15 @@ HELD = "likewave dlq ls"  # and see what holds it
 LESS = "it was flushed, restored or failed over; workers read the log again"
 MANY = 100  # events; fewer that wait are no reason for more workers
 LATE_S = 30.0  # that the first event has waited
+SETTLING_MS = 15_000  # in which workers go on after an outage; a start takes 4 to 7 s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What is the same for all partitions at one moment."""
 
-    workers: tuple[str, ...] = ()  # to look at, as `host:pid`
-    has_silent: bool = False  # it is these that are silent
+    workers: tuple[str, ...] = ()  # connected to the store, as `host:pid`
+    has_silent: bool = False  # it is these that are silent, of all who are connected
     has_newcomer: bool = False  # a worker has just come
     has_job: bool = False  # a shard does a row too large for one call, and nothing else meanwhile
     work: int = 0  # that all shards ever did, jobs included
@@ -87,6 +90,7 @@ class Observation:
     fence: int  # up to where all shards have it
     end: int
     attended: bool  # a worker is there
+    resumed: bool = False  # nothing could be measured just before
     waited_s: float = 0.0  # that the first event has waited in the log
     around: Surroundings = UNKNOWN
     fault: str = ""  # why the fence says nothing, and what to do
@@ -171,9 +175,10 @@ def _judgement(
         return Judgement(Verdict.REWIND, went_back, WAIT)
     if last.held_since:
         return Judgement(Verdict.STALL, _held(last), HELD)
+    lately = [one for one in window if one.now > last.now - SETTLING_MS]
     if recent and recent[0].fence == last.fence:
-        return _standing(recent)
-    return _moving(last, recent, arrival)
+        return _standing(recent, lately)
+    return _moving(recent or [last], lately, arrival)
 
 
 def _held(last: Observation) -> str:
@@ -183,7 +188,7 @@ def _held(last: Observation) -> str:
     )
 
 
-def _standing(recent: Sequence[Observation]) -> Judgement:
+def _standing(recent: Sequence[Observation], lately: Sequence[Observation]) -> Judgement:
     """Judge a partition in which events wait, and none was applied for a while."""
     last, around = recent[-1], recent[-1].around
     waits = (
@@ -197,12 +202,12 @@ def _standing(recent: Sequence[Observation]) -> Judgement:
     if around.mend:
         words = f"{waits}: workers go on once that is mended which cannot be measured"
         return Judgement(Verdict.STOP, words, around.mend)
-    if not last.attended and any(one.attended for one in recent):
+    if _has_left(recent, lately):
         words = f"{waits}: the worker has just left, and whoever supervises it starts it again"
         return Judgement(Verdict.WARN, words, WAIT)
     if not last.attended:
         return Judgement(stands, f"{waits}: no worker is there, start one", WORKER)
-    if soon := _soon(recent):
+    if (soon := _soon(lately) or _goes_on(recent)) and not around.has_silent:
         return Judgement(Verdict.WARN, f"{waits}: {soon}", WAIT)
     words = (
         f"{waits} though a worker is there: see whether it is frozen (stat T) and what its "
@@ -211,28 +216,52 @@ def _standing(recent: Sequence[Observation]) -> Judgement:
     return Judgement(stands, words, processes(around.workers) if around.workers else DOCTOR)
 
 
-def _soon(recent: Sequence[Observation]) -> str:
-    """Say why it is too early to call it a stall; "" where it is not."""
-    first, last = recent[0].around, recent[-1].around
+def _has_left(recent: Sequence[Observation], lately: Sequence[Observation]) -> bool:
+    """Tell whether a worker was there until just now; the group notices after its session."""
+    last, is_told = recent[-1], any(one.around.workers for one in lately)
+    if last.around.workers:
+        return False
+    if last.attended:
+        return is_told
+    return any(one.around.workers if is_told else one.attended for one in recent)
+
+
+def _soon(lately: Sequence[Observation]) -> str:
+    """Say why workers are about to go on; "" where nothing tells."""
+    last = lately[-1].around
     if last.has_newcomer:
         return "a worker has just come, and begins within seconds"
-    if any(one.around.refusal for one in recent):
+    if any(one.resumed for one in lately):
+        return "Kafka and the store are just back, and workers go on within seconds"
+    if any(one.around.refusal for one in lately):
         return "the store has just begun to take writes again, and workers go on within seconds"
-    if last.has_job and last.work != first.work:
+    if any(one.around.has_silent for one in lately):
+        return "a worker that was silent is back, and goes on within seconds"
+    return ""
+
+
+def _goes_on(recent: Sequence[Observation]) -> str:
+    """Say that workers are at work on something else; "" where they are not."""
+    if recent[-1].around.has_job and recent[-1].around.work != recent[0].around.work:
         return "a job is open in a shard, and goes on; the rest follows it"
     return ""
 
 
-def _moving(last: Observation, recent: Sequence[Observation], arrival: float) -> Judgement:
+def _moving(
+    recent: Sequence[Observation], lately: Sequence[Observation], arrival: float
+) -> Judgement:
     """Judge a partition that is level, or of which events are applied."""
+    last = recent[-1]
     waits = _waits(last) if last.lag else "all is applied up to now"
     if refused := last.around.refusal:
         return Judgement(Verdict.WARN, f"{refused.sentence}: {waits}", refused.command)
-    if recent and _grows([one.lag for one in recent]) and last.lag >= max(MANY, arrival):
+    if _grows([one.lag for one in recent]) and last.lag >= max(MANY, arrival):
         more = f"{waits}, and more arrive than are applied"
         if last.around.has_silent:
             frozen = f"{more}: a worker is connected and silent, see whether it is frozen (stat T)"
             return Judgement(Verdict.WARN, frozen, processes(last.around.workers))
+        if soon := _soon(lately):
+            return Judgement(Verdict.WARN, f"{more}: {soon}", WAIT)
         words = f"{more}: start more workers, up to the number of partitions"
         return Judgement(Verdict.WARN, words, WORKER)
     if last.waited_s > LATE_S:
@@ -254,10 +283,11 @@ def _measured(window: Sequence[Observation]) -> Sequence[Observation]:
 
 
 def _steady(window: Sequence[Observation]) -> Sequence[Observation]:
-    """Give what follows the last fault or step back; at least the last observation."""
+    """Give what follows the last fault, outage or step back; at least the last observation."""
     begin = 0
     for place, (before, after) in enumerate(pairwise(window), start=1):
-        if before.fault or after.fence < before.fence or after.end < before.end:
+        is_back = after.fence < before.fence or after.end < before.end
+        if before.fault or after.resumed or is_back:
             begin = place
     return window[begin:]
 

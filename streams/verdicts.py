@@ -75,6 +75,7 @@ class Lookout:
         self._windows: defaultdict[tuple[str, int], deque[Observation]] = defaultdict(deque)
         self._open = AsyncExitStack()
         self._gauge: Gauge | None = None
+        self._is_out = False  # nothing could be measured when it was tried last
         self._accounts: list[hot.Account] = []
         self._asked_at = 0
 
@@ -90,10 +91,10 @@ class Lookout:
             async with self._open.pop_all() as opened:
                 self._gauge = self._gauge or await self._opened(opened)
                 found = await self._diagnose(self._gauge)
-                self._open = opened.pop_all()
+                self._open, self._is_out = opened.pop_all(), False
                 return found
         except LikewaveError as error:
-            self._gauge = None
+            self._gauge, self._is_out = None, True
             return Diagnosis(
                 verdict=Verdict.ERR,
                 partitions=[],
@@ -171,6 +172,7 @@ class Lookout:
                 fence=one.fence,
                 end=one.end,
                 attended=one.attended,
+                resumed=self._is_out,
                 waited_s=backlog.seconds(one),
                 around=one.around,
                 fault=one.fault,

@@ -157,11 +157,54 @@ def test_a_store_that_takes_writes_again_is_given_seconds() -> None:
     seen = [replace(one, around=Surroundings(refusal=FULL)) for one in window(*STANDING)]
     again = replace(seen[-1], now=6_000, around=Surroundings())
     finding = judge([*seen, again], recent_ms=RECENT_MS)
-    later = [replace(again, now=6_000 + 1_000 * second) for second in range(6)]
+    later = [replace(again, now=6_000 + 1_000 * second) for second in range(16)]
 
     assert (finding.verdict, finding.command) == (Verdict.WARN, WAIT)
     assert "has just begun to take writes again" in finding.sentence
+    assert verdict([*seen, *later[:10]]) is Verdict.WARN
     assert verdict([*seen, *later]) is Verdict.STALL
+
+
+@pytest.mark.parametrize("lags", [STANDING, GROWING], ids=["standing", "growing"])
+def test_what_was_seen_before_an_outage_counts_no_more(lags: list[Seen]) -> None:
+    """What waited then waits still when servers are back, and workers are given time to go on."""
+    around = Surroundings(workers=("east:7",))
+    seen = [replace(one, around=around) for one in window(*lags, lags[-1])]
+    back = replace(seen[-1], now=40_000, resumed=True)
+    later = [replace(seen[-1], now=41_000 + 1_000 * second) for second in range(20)]
+    finding = judge([*seen, back, *later[:5]], recent_ms=RECENT_MS)
+
+    assert verdict([*seen, back]) is Verdict.OK
+    assert (finding.verdict, finding.command) == (Verdict.WARN, WAIT)
+    assert "are just back" in finding.sentence
+    assert verdict([*seen, back, *later]) is Verdict.STALL
+    assert verdict([*seen, replace(back, fence=0)]) is Verdict.REWIND
+
+
+def test_a_worker_that_thaws_is_given_seconds() -> None:
+    """Frozen it stalls, and nobody is sent to end it once it says something again."""
+    frozen = Surroundings(workers=("east:7",), has_silent=True)
+    thawed = Surroundings(workers=("east:7",))
+    seen = [replace(one, around=frozen) for one in window(*STANDING)]
+    later = [replace(seen[-1], now=6_000 + 1_000 * second, around=thawed) for second in range(20)]
+
+    assert verdict(seen) is Verdict.STALL
+    assert verdict([*seen, *later[:9]]) is Verdict.WARN
+    assert verdict([*seen, *later]) is Verdict.STALL
+
+
+def test_who_is_killed_has_left_though_the_group_does_not_know_yet() -> None:
+    """What counts is who is connected to the store, where it tells; then nobody is there."""
+    there = [replace(one, around=Surroundings(workers=("east:7",))) for one in window((5, 10))]
+    killed = [
+        replace(there[0], now=1_000 * second, around=Surroundings()) for second in range(1, 8)
+    ]
+    gone = replace(killed[-1], now=8_000, attended=False)
+    never = judge(window(*STANDING), recent_ms=RECENT_MS)
+
+    assert [verdict([*there, *killed[:n]]) for n in (5, 6, 7)] == [Verdict.WARN] * 3
+    assert verdict([*there, *killed, gone]) is Verdict.STOP
+    assert never.verdict is Verdict.STALL
 
 
 def test_a_worker_that_has_just_left_is_given_seconds_to_come_back() -> None:
