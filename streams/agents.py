@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import faust
 import structlog
 from mode import CrashingSupervisor
+from redis.exceptions import RedisError
 
 from models.columns import rows
 from models.decoding import decode
@@ -113,7 +115,8 @@ class Carrier:
         try:
             work = await self.shards.apply(laid, span, decoded.at)
         except GapError:
-            await self.fences.read({tp})  # which says so where the store went back
+            with suppress(RedisError, OSError):
+                await self.fences.read({tp})  # which says so where the store went back
             raise
         self.fences.acknowledge(tp, span.next)
         self.tally.events += len(decoded.events)
