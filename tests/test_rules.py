@@ -54,10 +54,15 @@ def queries() -> list[str]:
 
 
 def promtool(*arguments: str | Path) -> str:
-    """Run promtool; where it is missing skip on a person's machine and fail in CI."""
-    if shutil.which("promtool") is None and not os.environ.get("CI"):
-        pytest.skip("promtool is missing: Debian has it in the package prometheus")
-    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+    """Run promtool."""
+    return run("promtool", "prometheus", *arguments)
+
+
+def run(program: str, package: str, *arguments: str | Path) -> str:
+    """Run a program; where it is missing skip on a person's machine and fail in CI."""
+    if shutil.which(program) is None and not os.environ.get("CI"):
+        pytest.skip(f"{program} is missing: Debian has it in the package {package}")
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -72,6 +77,18 @@ def test_the_sample_configuration_is_valid() -> None:
     assert f"{len(rules())} rules found" in promtool(
         "check", "config", PROMETHEUS / "prometheus.yml"
     )
+
+
+def test_a_cause_holds_its_consequences_back() -> None:
+    """What inhibits is an alert of ours, and stands before what it inhibits."""
+    run("amtool", "prometheus-alertmanager", "check-config", PROMETHEUS / "alertmanager.yml")
+    order = [rule["alert"] for rule in rules()]
+    for rule in read(PROMETHEUS / "alertmanager.yml")["inhibit_rules"]:
+        causes, consequences = (
+            [order.index(name) for name in re.findall(r"Likewave\w+", str(rule[side]))]
+            for side in ("source_matchers", "target_matchers")
+        )
+        assert max(causes) < min(consequences)
 
 
 def test_what_comes_and_goes_is_told_once() -> None:
