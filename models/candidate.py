@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from models.taste import Taste
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container
 
     from models.page_policy import PagePolicy
     from models.view import Proof
@@ -28,20 +30,11 @@ class Source(StrEnum):
 
 
 ALONE = frozenset({Source.SOCIAL})  # sources of what is in the feed and on no other list
-BITS = {source: 1 << place for place, source in enumerate(Source)}
 JOINED = [
-    frozenset(source for source, bit in BITS.items() if bits & bit)
-    for bits in range(1 << len(BITS))
+    frozenset(source for place, source in enumerate(Source) if bits >> place & 1)
+    for bits in range(1 << len(Source))
 ]
-
-
-def bits_of(sources: Iterable[Source]) -> int:
-    """Write different sources as a number, as cursors and shard functions do; JOINED reads it.
-
-    >>> bits_of({Source.SOCIAL, Source.FRESH}), sorted(JOINED[9])
-    (9, [<Source.FRESH: 'fresh'>, <Source.SOCIAL: 'social'>])
-    """
-    return sum(BITS[source] for source in sources)
+BITS = {sources: bits for bits, sources in enumerate(JOINED)}  # as cursors and the store have them
 
 
 class Counters(NamedTuple):
@@ -52,8 +45,7 @@ class Counters(NamedTuple):
     shares: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One item that could be on a page, and all that is known of it; scores are effective times.
 
     `proofs` are the newest acts of the viewer's circle, newest first; `actors_total` counts the

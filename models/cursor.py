@@ -23,7 +23,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from models.candidate import ALONE, JOINED, bits_of
+from models.candidate import ALONE, BITS, JOINED
 from models.errors import CursorError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Cursor:
 
 def encode(cursor: Cursor, user: str) -> str:
     """Write a cursor of `user` as text fit for a URL, always the same for equal ones."""
-    entries = [f"{bits_of(sources):x}{item}" for item, sources in cursor.waiting.items()]
+    entries = [f"{BITS[sources]:x}{item}" for item, sources in cursor.waiting.items()]
     compressor = zlib.compressobj(wbits=WINDOW_BITS, memLevel=MEMORY_LEVEL)
     waiting = compressor.compress(",".join(sorted(entries)).encode()) + compressor.flush()
     head = HEAD.pack(VERSION, len(cursor.shown))

@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from models.candidate import REFUSALS
 from models.decay import effective_time
 from models.present import strength
@@ -105,7 +107,7 @@ def explain(  # noqa: PLR0913 - what a page is made of, and the item
     'not shown: ann saw it already'
     """
     whole = {candidate.item: candidate for candidate in candidates}
-    paged = [replace(one, proofs=one.proofs[:listed]) for one in whole.values()]
+    paged = [structs.replace(one, proofs=one.proofs[:listed]) for one in whole.values()]
     table = tabulated(paged, viewer, policy, present)
     index = next((k for k, one in enumerate(table.candidates) if one.item == item), None)
     if index is None or _is_nobodys(table.candidates[index], table):

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import structlog
+from msgspec import structs
 from redis.exceptions import ResponseError
 
 from models import cursor as cursors
@@ -146,7 +147,7 @@ class Pager:
             return drawn
         wider = await all_of(also=[item])
         found = [
-            replace(one, sources=frozenset()) if one.item == item else one
+            structs.replace(one, sources=frozenset()) if one.item == item else one
             for one in wider.candidates
         ]
         return replace(wider, candidates=found)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from models.candidate import Candidate, Source
 from models.cursor import Cursor, decode, encode

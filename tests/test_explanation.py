@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from models.candidate import REFUSALS, Candidate, Counters, Source, Viewer
 from models.explanation import Contribution, explain
@@ -76,8 +77,8 @@ def test_what_is_left_of_each_act_adds_up() -> None:
 
 def test_acts_that_are_not_listed_are_told_together() -> None:
     """What the listed acts leave of a score is others'; a rounding is nobody's."""
-    stronger = replace(SONG, social=NOON + 2 * HALF_LIFE, actors_total=9)
-    rounded = replace(SONG, social=NOON + HALF_LIFE + 2)
+    stronger = structs.replace(SONG, social=NOON + 2 * HALF_LIFE, actors_total=9)
+    rounded = structs.replace(SONG, social=NOON + HALF_LIFE + 2)
 
     def strengths(candidate: Candidate) -> dict[str, float]:
         evidence = explain("song", [candidate], ANN, POLICY, NOW).evidence
@@ -94,7 +95,7 @@ def test_a_place_is_told_after_every_step() -> None:
         Candidate(item=f"item{k}", social=NOON - k, proofs=(Proof("like", "bob", NOON),))
         for k in range(4)
     ]
-    old = replace(SONG, social=NOON - HOUR, trending=NOON + 9 * HOUR)
+    old = structs.replace(SONG, social=NOON - HOUR, trending=NOON + 9 * HOUR)
     explained = explain("song", [*friends, old], ANN, POLICY, NOW)
 
     assert explained.verdict == (
@@ -153,7 +154,7 @@ def test_what_nothing_brings_is_explained_as_what_does_not_exist() -> None:
 
 def test_what_stronger_items_keep_out_of_the_feed_is_explained() -> None:
     """Its acts are told, and it is on no page, however much speaks for it."""
-    explained = explain("song", [replace(SONG, sources=frozenset())], ANN, POLICY, NOW)
+    explained = explain("song", [structs.replace(SONG, sources=frozenset())], ANN, POLICY, NOW)
 
     assert explained.verdict == "not shown: ann has a feed of stronger items"
     assert explained.filters == {**dict.fromkeys(REFUSALS, True), "brought": False}
@@ -163,7 +164,7 @@ def test_what_stronger_items_keep_out_of_the_feed_is_explained() -> None:
 
 def test_what_a_viewer_did_is_told_before_what_others_did_not() -> None:
     """An item that was seen, and that nothing brings any more, was seen."""
-    old = replace(SONG, sources=frozenset(), proofs=(), social=-math.inf)
+    old = structs.replace(SONG, sources=frozenset(), proofs=(), social=-math.inf)
     explained = explain("song", [old], replace(ANN, seen={"song"}), POLICY, NOW)
 
     assert explained.verdict == "not shown: ann saw it already"
@@ -174,7 +175,7 @@ def test_all_acts_are_told_of_an_item_whose_page_lists_a_few(
     found: list[Candidate], viewer: Viewer, policy: PagePolicy, item: str, listed: int
 ) -> None:
     """It is where the page with few proofs has it, and has the contributions of all."""
-    paged = [replace(one, proofs=one.proofs[:listed]) for one in found]
+    paged = [structs.replace(one, proofs=one.proofs[:listed]) for one in found]
     explained = explain(item, found, viewer, policy, NOW, listed=listed)
     all_told = explain(item, found, viewer, policy, NOW)
 

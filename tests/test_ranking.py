@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from models.candidate import REFUSALS, Candidate, Counters, Source, Viewer
 from models.composition import answering_for, exploration
@@ -223,7 +224,7 @@ def test_another_friend_never_lowers_an_item(
     """One more act, by somebody who has not used up their places, leaves or lifts its place."""
     assume(found)
     chosen = data.draw(st.sampled_from(found))
-    lifted = replace(
+    lifted = structs.replace(
         chosen,
         social=max(chosen.social, NOON - HOUR) + data.draw(st.sampled_from([1, HOUR, 9 * HOUR])),
         proofs=(Proof("like", "fay", NOON), *chosen.proofs),
