@@ -1,7 +1,7 @@
 """The local stack of a folder: broker, store, API, workers and monitor, kept running.
 
-.likewave/  stack.json       where the running stack is: every command in the folder reads it; and
-                             where each process serves its metrics
+.likewave/  stack.json       where the running stack is: every command in the folder reads it
+            targets.json     where each process serves its metrics, as Prometheus reads it
             lock             held while a stack runs; the system frees it with the process
             broker/ store/   their data and their logs
             api/ worker-1.log monitor.log …  what the API, the workers and the monitor say
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
+TARGETS_FILE = DATA_DIR / "targets.json"
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -135,6 +136,11 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
     say("The stack has ended.")
 
 
+def _target(job: str, port: int) -> dict[str, object]:
+    """Give where metrics are, as Prometheus' `file_sd_configs` has it."""
+    return {"targets": [f"{HOST}:{port}"], "labels": {"job": f"likewave-{job}"}}
+
+
 @asynccontextmanager
 async def local_stack(options: StackOptions, say: Callable[[str], None]) -> AsyncIterator[Settings]:
     """Run all of it for this folder, and give settings that reach it.
@@ -155,9 +161,11 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
         settings = Monitor.reached_by(api.reached_by(settings), running)
         monitor = Monitor()
         workers = [Worker(number) for number in range(1, options.workers + 1)]
-        ports = {one.name: one.metrics_port for one in workers} | {api.name: api.metrics_port}
-        ports[monitor.name] = settings.monitor_port
-        with _published(settings, ports):
+        targets = [_target("worker", one.metrics_port) for one in workers]
+        targets.append(_target("api", api.metrics_port))
+        targets.append(_target("monitor", settings.monitor_port))
+        TARGETS_FILE.write_text(json.dumps(targets, indent=2))
+        with _published(settings):
             async with together([*workers, monitor]):
                 with api:
                     async with supervised([*servers, api, *workers, monitor], say):
@@ -209,7 +217,7 @@ def _claimed_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _published(settings: Settings, metrics: Mapping[str, int]) -> Iterator[None]:
+def _published(settings: Settings) -> Iterator[None]:
     path = settings.policy_file
     absolute = settings.model_copy(update={"policy_file": path and path.absolute()})
     known = absolute.model_dump(mode="json")
@@ -218,13 +226,10 @@ def _published(settings: Settings, metrics: Mapping[str, int]) -> Iterator[None]
             known[name] = secret.get_secret_value()
     draft = STACK_FILE.with_suffix(".draft")
     draft.touch(mode=0o600)  # a URL may hold a password, and a secret is one
-    told = {
-        "metrics": {name: f"http://{HOST}:{port}/metrics" for name, port in metrics.items()},
-        "settings": known,
-    }
-    draft.write_text(json.dumps(told, indent=2))
+    draft.write_text(json.dumps({"settings": known}, indent=2))
     draft.replace(STACK_FILE)
     try:
         yield
     finally:
         STACK_FILE.unlink(missing_ok=True)
+        TARGETS_FILE.unlink(missing_ok=True)

@@ -22,8 +22,7 @@ from streams import api_metrics, exits, keys, metrics, store, topics, watchdog, 
 from streams.clock import now_ms
 from streams.producer import Producer, Record
 from streams.server import free_port
-from streams.settings import STACK_FILE
-from streams.stack import StackOptions, local_stack
+from streams.stack import TARGETS_FILE, StackOptions, local_stack
 from streams.worker import work
 
 if TYPE_CHECKING:
@@ -83,16 +82,19 @@ def folder(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_stack_counts_what_it_does(folder: Path) -> None:
-    """Worker and API of a local stack are scraped at the addresses in its file."""
+    """Worker, API and monitor of a local stack are scraped where a file tells Prometheus."""
     del folder
     async with local_stack(StackOptions(), print) as settings, httpx.AsyncClient() as client:
-        urls = json.loads(STACK_FILE.read_bytes())["metrics"]
+        urls = {
+            one["labels"]["job"]: f"http://{one['targets'][0]}/metrics"
+            for one in json.loads(TARGETS_FILE.read_bytes())
+        }
         async with Producer(settings) as producer:
             await producer.publish(LIKES)
             await producer.publish_raw(POISON)
         worker = await reach(
             client,
-            urls["worker-1"],
+            urls["likewave-worker"],
             {
                 ("likewave_worker_events_total", "likes"): len(LIKES),
                 ("likewave_worker_rejects_total", "malformed likes"): 1,
@@ -108,7 +110,7 @@ async def test_a_stack_counts_what_it_does(folder: Path) -> None:
         assert worker["likewave_worker_busy_seconds_total", ""] > 0
         assert worker["likewave_worker_rebalance_seconds_count", ""] >= 1
         assert worker["process_start_time_seconds", ""] > NOW / 1_000 - 600
-        await _use_api(client, settings, urls["api"])
+        await _use_api(client, settings, urls["likewave-api"])
 
 
 async def _use_api(client: httpx.AsyncClient, settings: Settings, metrics_url: str) -> None:
