@@ -48,7 +48,7 @@ NEEDED = (  # by a worker and the API; arguments are those of a call that change
 async def examine(settings: Settings, shift_ms: int) -> list[Finding]:
     """Check the store; `shift_ms` is added to this host's clock (0, but in tests of clocks)."""
     first = await _tried("store", _version, settings, shift_ms)
-    if first.state is State.FAIL:  # out of reach: nothing else to ask
+    if first.state is State.FAIL:  # out of reach, or not ready: nothing else to ask
         return [first]
     return [first, *[await _tried(name, ask, settings, shift_ms) for name, ask in CHECKS.items()]]
 
@@ -75,7 +75,11 @@ async def _tried(name: str, ask: Check, settings: Settings, shift_ms: int) -> Fi
 
 
 async def _version(feeds: store.Store, settings: Settings, _: int) -> Finding:
-    info: Any = await feeds.info("server")
+    info: Any = await feeds.info()
+    if info.get("loading"):  # it refuses nearly all, and says of the rest what will not be so
+        share = f"{float(info['loading_loaded_perc']):.0f} %"
+        found = f"the store at {store.address(settings.redis)} is loading its data ({share})"
+        return fail("store", found, "wait: it has just been started, and workers wait for it, too")
     if version := info.get("valkey_version"):
         return ok("store", f"Valkey {version} at {store.address(settings.redis)}")
     found = f"Redis {info['redis_version']} at {store.address(settings.redis)}"

@@ -265,6 +265,30 @@ async def test_a_store_that_is_not_fit_is_named(
     assert found.remedy
 
 
+async def test_a_store_that_loads_its_data_is_one_finding(settings: Settings, store: Store) -> None:
+    """It says how far it is, and to wait; of what cannot be told meanwhile nothing is said."""
+    with redis.Redis.from_url(store.url) as client, client.pipeline(transaction=False) as writing:
+        for number in range(30_000):  # it looks for questions after every thousandth
+            writing.set(str(number), "")
+        writing.execute()
+    store.stop()
+    delay = {"key-load-delay": "100"}  # microseconds
+    slow = Store(store.data_dir, port=store.port, options=delay)
+    starting = asyncio.create_task(asyncio.to_thread(slow.start))
+    try:
+        while "loading" not in (found := await examined(settings))["store"].found:
+            await asyncio.sleep(0.05)
+        await starting
+        loaded = await examined(settings)
+    finally:
+        slow.stop()
+
+    assert re.search(r" is loading its data \(\d+ %\)$", found["store"].found)
+    assert found["store"].remedy.startswith("wait: ")
+    assert set(loaded) - set(found) > {"persistence", "functions", "schema", "policy", "monitor"}
+    assert (loaded["store"].state, loaded["persistence"].state) == (State.OK, State.OK)
+
+
 async def test_a_disk_that_cannot_be_written_is_named(settings: Settings, store: Store) -> None:
     """A snapshot that failed shows, however the store goes on."""
     with redis.Redis.from_url(store.url) as client:
