@@ -23,8 +23,10 @@ from models.events import Like
 from models.finding import State
 from models.letters import Selection
 from models.policy import HOUR
+from models.presence import NEW_S
 from models.refusal import refusal
 from streams import doctor, host_checks, letters, report, topics
+from streams import store as feeds
 from streams.clock import now_ms
 from streams.dead_letters import DeadLetters
 from streams.history import unheard
@@ -124,6 +126,34 @@ async def test_an_api_that_is_frozen_is_told_from_one_that_is_not_there(
     assert f"answers at {doors.url}" in lives.found
     assert "likewave api" in gone.remedy
     assert f"ss -ltnp 'sport = :{port}'" in frozen.remedy
+
+
+async def test_only_a_worker_that_is_silent_is_called_frozen(settings: Settings) -> None:
+    """One that has just come is waited for, one that talks to the store is looked at again."""
+
+    def worker(name: str) -> feeds.Store:
+        return feeds.connect(settings, f"{feeds.workers_name(settings)}{name}")
+
+    talking, frozen = worker("east:41"), worker("east:7")
+    await talking.ping()
+    new = (await examined(settings))["workers"]
+    await frozen.ping()
+    for _ in range(NEW_S + 1):
+        await asyncio.sleep(1)
+        await talking.ping()
+    silent = (await examined(settings))["workers"]
+    await frozen.aclose()
+    await talking.ping()
+    outside = (await examined(settings))["workers"]
+    await talking.aclose()
+
+    assert [one.state for one in (new, silent, outside)] == [State.WARN] * 3
+    assert new.found.endswith("; just come: east:41")
+    assert new.remedy == "likewave lag --watch"
+    assert silent.found.endswith("; connected to the store and silent: east:7")
+    assert silent.remedy == "ps -o pid,stat,etime,args -p 7  # on east; in state T: kill -9 it"
+    assert "at work in the store: east:41; who is not in the group" in outside.found
+    assert outside.remedy.startswith("look again in 10 s")
 
 
 def api_check(settings: Settings, url: str) -> Finding:
