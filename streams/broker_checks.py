@@ -144,7 +144,7 @@ async def _members(settings: Settings) -> tuple[str, int]:
 async def _clock(settings: Settings, shift_ms: int) -> Sequence[Finding]:
     """Take a monitor's word, whose canary is stamped; else look for records from the future."""
     if (ahead_s := await _ahead_s(settings)) is not None:
-        return [_of_clock(ahead_s - shift_ms / 1000)]
+        return [_of_clock(ahead_s)]
     limit = now_ms() + shift_ms + CLOCK_MS
     async with connected(settings) as client:
         known = await describe(client, map(settings.topic, TOPICS))
@@ -172,9 +172,9 @@ async def _ahead_s(settings: Settings) -> float | None:
     try:
         async with store.opened(settings) as feeds:
             told = await report.last(feeds)
+            is_fresh = told and await report.age_ms(feeds, told) < report.FRESH_MS
     except LikewaveError:  # of which the store's own checks tell
         return None
-    is_fresh = told is not None and now_ms() - told.at < report.FRESH_MS
     return told.broker_ahead_s if told and is_fresh else None
 
 

@@ -15,7 +15,6 @@ from models.finding import Finding, State, fail, failed, ok, warn
 from models.policy import SECOND
 from models.refusal import refusal
 from streams import breakers, library, reader, report, store
-from streams.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -232,11 +231,13 @@ async def _breakers(feeds: store.Store, settings: Settings, _: int) -> Finding:
     )
 
 
-async def _monitor(feeds: store.Store, settings: Settings, shift_ms: int) -> Finding:
+async def _monitor(feeds: store.Store, settings: Settings, _: int) -> Finding:
     del settings
     told = await report.last(feeds)
-    age_ms = now_ms() + shift_ms - told.at if told else None
-    found = "it has left no report" if age_ms is None else f"its report is {age_ms // SECOND} s old"
+    age_ms = await report.age_ms(feeds, told) if told else None
+    found = "it has left no report"
+    if age_ms is not None:
+        found = f"its report is {age_ms / SECOND:.0f} s old"
     if age_ms is not None and age_ms < report.LATE_MS:
         return ok("monitor", found)
     if refused := refusal(await feeds.info()):

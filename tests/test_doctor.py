@@ -229,6 +229,20 @@ async def test_a_clock_that_is_an_hour_off_is_named(settings: Settings) -> None:
     assert set(ahead) == {"store clock"}
 
 
+async def test_a_wrong_clock_here_makes_no_report_old(settings: Settings) -> None:
+    """A monitor at work is not told to be killed, nor its word on Kafka's clock passed over."""
+    await run_in(settings)
+    told = replace(report.NOTHING_YET, at=now_ms(), broker_ahead_s=0.0)
+    await report.keep(settings, told)
+    found = [await examined(settings, shift_ms) for shift_ms in (-HOUR, HOUR)]
+    slow = replace(told, at=told.at - HOUR, store=replace(told.store, clock_ahead_s=3_600.0))
+    await report.keep(settings, slow)
+    found.append(await examined(settings))
+
+    assert [one["store clock"].state for one in found] == [State.FAIL, State.FAIL, State.OK]
+    assert {one[name].state for one in found for name in ("monitor", "broker clock")} == {State.OK}
+
+
 async def test_a_monitor_that_leaves_no_report_is_named(settings: Settings, store: Store) -> None:
     """With how old its last one is, and the command; a full store is why there is none."""
 
