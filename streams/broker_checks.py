@@ -92,9 +92,8 @@ def _of_copies(name: str, topic: Topic, brokers: int) -> Sequence[Finding]:
 async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     state, members = await _members(settings)
     found = f"{settings.group}: {counted(members, 'worker')}, {state or 'unknown'}"
-    connected = await _connected(settings)
-    if len(connected) > members:
-        return [_frozen(found, connected)]
+    if outside := _outside(found, await _connected(settings), members):
+        return [outside]
     if not members:
         return [warn("workers", found, "start one: likewave worker")]
     if members > settings.partitions:
@@ -105,15 +104,18 @@ async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     return [ok("workers", found)]
 
 
-def _frozen(found: str, connected: Sequence[Presence]) -> Finding:
-    """Name those that are silent; where none is yet, all who may be meant."""
+def _outside(found: str, connected: Sequence[Presence], members: int) -> Finding | None:
+    """Tell of workers that the store knows and the group does not; a silent one alone is frozen."""
     if silent := [one.name for one in connected if one.is_silent]:
         found += f"; connected to the store and silent: {', '.join(silent)}"
-    else:
-        names = ", ".join(one.name for one in connected)
-        found += f"; connected to the store: {names}; who is not in the group is frozen"
-    suspects = silent or [one.name for one in connected]
-    return warn("workers", found, f"{processes(suspects)}; in state T: kill -9 it")
+        return warn("workers", found, f"{processes(silent)}; in state T: kill -9 it")
+    if len(connected) <= members:
+        return None
+    if new := [one.name for one in connected if one.is_new]:
+        return warn("workers", f"{found}; just come: {', '.join(new)}", "likewave lag --watch")
+    names = ", ".join(one.name for one in connected)
+    found += f"; at work in the store: {names}; who is not in the group has left it, or will join"
+    return warn("workers", found, "look again in 10 s; where it stays so, see the worker's log")
 
 
 async def _connected(settings: Settings) -> Sequence[Presence]:
@@ -142,7 +144,7 @@ async def _members(settings: Settings) -> tuple[str, int]:
 async def _clock(settings: Settings, shift_ms: int) -> Sequence[Finding]:
     """Take a monitor's word, whose canary is stamped; else look for records from the future."""
     if (ahead_s := await _ahead_s(settings)) is not None:
-        return [_of_clock(ahead_s - shift_ms / 1000)]
+        return [_of_clock(ahead_s)]
     limit = now_ms() + shift_ms + CLOCK_MS
     async with connected(settings) as client:
         known = await describe(client, map(settings.topic, TOPICS))
@@ -170,9 +172,9 @@ async def _ahead_s(settings: Settings) -> float | None:
     try:
         async with store.opened(settings) as feeds:
             told = await report.last(feeds)
+            is_fresh = told and await report.age_ms(feeds, told) < report.FRESH_MS
     except LikewaveError:  # of which the store's own checks tell
         return None
-    is_fresh = told is not None and now_ms() - told.at < report.FRESH_MS
     return told.broker_ahead_s if told and is_fresh else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from streams.settings import DATA_DIR, running_stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from models.policy import Policy
     from streams.settings import Settings
 
 OLDEST_JAVA = 17
@@ -33,18 +35,23 @@ LITTLE_DISK, NO_DISK = 2**30, 2**27  # bytes
 def examine(settings: Settings) -> Iterator[Finding]:
     """Check what is on this host; Java and disk only where a local stack is or would be used."""
     if settings.policy_file is not None:
-        yield _policy_file(settings.policy_file)
+        yield _policy_file(settings.policy_file, settings.policy)
     yield _api(settings)
     if running_stack() or "kafka" not in settings.model_fields_set:
         yield _java()
         yield _disk()
 
 
-def _policy_file(path: Path) -> Finding:
+def _policy_file(path: Path, policy: Policy) -> Finding:
+    """Hold the file against `policy`: a running stack goes on with what it began with."""
     try:
-        read_policies(path)
+        said = asdict(read_policies(path).feeds).items() - asdict(policy).items()
     except LikewaveError as error:
         return failed("policy file", str(error))
+    if said:
+        other = (f"{name}={to}, feeds are made with {getattr(policy, name)}" for name, to in said)
+        remedy = "`likewave rebuild` changes them, or set the file back"
+        return warn("policy file", f"{path} says {'; '.join(sorted(other))}", remedy)
     return ok("policy file", f"{path} is valid")
 
 

@@ -15,6 +15,7 @@ from streams.settings import PREFIX, Settings, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DEFAULT = "default"
 
@@ -46,18 +47,20 @@ def effective(settings: Settings) -> list[Setting]:
     shown = settings.model_dump(mode="json", exclude={"policy"})
     shown["redis"] = masked(settings.redis)
     listed = [Setting(name, value, found.get(name, DEFAULT)) for name, value in shown.items()]
-    from_file = _in_policy_file(settings)
+    path = settings.policy_file
+    told = read_policies(path) if path else None
+    from_file = _in_policy_file(path) if path else {}
     for name, value in asdict(settings.policy).items():
-        source = from_file.get(name, DEFAULT) if from_file else found.get("policy", DEFAULT)
+        is_told = told is not None and getattr(told.feeds, name) == value  # not changed since
+        source = from_file.get(name, DEFAULT) if is_told else found.get("policy", DEFAULT)
         listed.append(Setting(f"policy.{name}", value, source))
-    for name, value in _of_pages(settings):
+    for name, value in _of_pages(told.pages if told else PagePolicies()):
         listed.append(Setting(name, value, from_file.get(name, DEFAULT)))
     return listed
 
 
-def _of_pages(settings: Settings) -> Iterator[tuple[str, Any]]:
+def _of_pages(pages: PagePolicies) -> Iterator[tuple[str, Any]]:
     """Give the numbers of pages, and of the experiment those that are other."""
-    pages = read_policies(settings.policy_file).pages if settings.policy_file else PagePolicies()
     control = asdict(pages.control)
     yield from ((f"page.{name}", value) for name, value in control.items())
     if (tried := pages.experiment) is not None:
@@ -75,10 +78,7 @@ def _sources() -> Iterator[tuple[str, str]]:
         yield name, PREFIX + name.upper()
 
 
-def _in_policy_file(settings: Settings) -> dict[str, str]:
-    path = settings.policy_file
-    if path is None:
-        return {}
+def _in_policy_file(path: Path) -> dict[str, str]:
     source = f"policy file ({path})"
     names = _named(tomllib.loads(path.read_text("utf-8")))
     return {field: source for name in names for field in (name, f"{name}_ms")}

@@ -28,7 +28,7 @@ from streams.history import unheard
 from streams.library import SCHEMA
 from streams.reader import fence_key, fences
 from streams.snapshots import Snapshots
-from streams.store import check_policy, opened, shards_of
+from streams.store import check_policy, opened, recorded, shards_of
 from streams.transport import LONGEST_BATCH
 
 if TYPE_CHECKING:
@@ -275,6 +275,17 @@ async def rebuild(
             if not options.force and not await spare.exists(generations.MARKER):
                 await _check_memory(home)
             return await Rebuild(home, generation, settings, options, progress).run(swapped)
+
+
+async def changes(settings: Settings) -> dict[str, list[str | None]]:
+    """Give the numbers that a rebuild would change, each as it is and as it would be.
+
+    None where the store is empty, or has these numbers already.
+    """
+    async with opened(settings) as home:
+        old: Any = await home.hgetall("policy:{0}")
+    new = recorded(settings) if old else {}
+    return {name: [old.get(name), to] for name, to in new.items() if old.get(name) != to}
 
 
 async def abort(settings: Settings) -> int | None:

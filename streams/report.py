@@ -142,3 +142,9 @@ async def last(store: Store) -> Report | None:
         return None if found is None else msgspec.json.decode(found, type=Report)
     except msgspec.ValidationError:
         return None
+
+
+async def age_ms(store: Store, report: Report) -> float:
+    """Tell how old a report is by the store's clock: this host's or the monitor's may be wrong."""
+    now = now_ms() + 1_000 * await stores.clock_ahead_s(store)
+    return now - (report.at + 1_000 * report.store.clock_ahead_s)

@@ -15,7 +15,6 @@ from models.finding import Finding, State, fail, failed, ok, warn
 from models.policy import SECOND
 from models.refusal import refusal
 from streams import breakers, library, reader, report, store
-from streams.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -48,7 +47,7 @@ NEEDED = (  # by a worker and the API; arguments are those of a call that change
 async def examine(settings: Settings, shift_ms: int) -> list[Finding]:
     """Check the store; `shift_ms` is added to this host's clock (0, but in tests of clocks)."""
     first = await _tried("store", _version, settings, shift_ms)
-    if first.state is State.FAIL:  # out of reach: nothing else to ask
+    if first.state is State.FAIL:  # out of reach, or not ready: nothing else to ask
         return [first]
     return [first, *[await _tried(name, ask, settings, shift_ms) for name, ask in CHECKS.items()]]
 
@@ -75,7 +74,11 @@ async def _tried(name: str, ask: Check, settings: Settings, shift_ms: int) -> Fi
 
 
 async def _version(feeds: store.Store, settings: Settings, _: int) -> Finding:
-    info: Any = await feeds.info("server")
+    info: Any = await feeds.info()
+    if info.get("loading"):  # it refuses nearly all, and says of the rest what will not be so
+        share = f"{float(info['loading_loaded_perc']):.0f} %"
+        found = f"the store at {store.address(settings.redis)} is loading its data ({share})"
+        return fail("store", found, "wait: it has just been started, and workers wait for it, too")
     if version := info.get("valkey_version"):
         return ok("store", f"Valkey {version} at {store.address(settings.redis)}")
     found = f"Redis {info['redis_version']} at {store.address(settings.redis)}"
@@ -228,11 +231,13 @@ async def _breakers(feeds: store.Store, settings: Settings, _: int) -> Finding:
     )
 
 
-async def _monitor(feeds: store.Store, settings: Settings, shift_ms: int) -> Finding:
+async def _monitor(feeds: store.Store, settings: Settings, _: int) -> Finding:
     del settings
     told = await report.last(feeds)
-    age_ms = now_ms() + shift_ms - told.at if told else None
-    found = "it has left no report" if age_ms is None else f"its report is {age_ms // SECOND} s old"
+    age_ms = await report.age_ms(feeds, told) if told else None
+    found = "it has left no report"
+    if age_ms is not None:
+        found = f"its report is {age_ms / SECOND:.0f} s old"
     if age_ms is not None and age_ms < report.LATE_MS:
         return ok("monitor", found)
     if refused := refusal(await feeds.info()):

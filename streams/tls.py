@@ -76,13 +76,14 @@ def explain(error: BaseException, settings: Settings, server: str) -> str | None
 
 def _closed(settings: Settings, server: str, speech: str) -> str | None:
     named = f"{PREFIX}{server.upper()}"
+    closes = "closes the connection: try again, it may just have ended or be starting"
     if is_encrypted(settings, server):
         return (
-            f"closes the connection: mend port or {speech} where it speaks no TLS there, "
+            f"{closes}; else mend port or {speech} where it speaks no TLS there, "
             f"{named}_CERT_FILE where it wants our certificate"
         )
     if server == "redis":
-        return f"closes the connection: where it wants TLS, {named} begins with rediss://"
+        return f"{closes}; where it wants TLS, {named} begins with rediss://"
     return None
 
 

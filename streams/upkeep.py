@@ -1,7 +1,9 @@
 """The command that keeps a store in good order: rebuild."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,10 +13,10 @@ from models.errors import StoreError
 from streams.audit import render
 from streams.generations import Generation, find
 from streams.policy_file import read_policies
-from streams.rebuild import Options, Rebuilt, abort, rebuild
+from streams.rebuild import Options, Rebuilt, abort, changes, rebuild
 from streams.settings import Settings, load, tell_stack
 from streams.store import opened
-from streams.terminal import Json, Stages, say, ticker, write_json
+from streams.terminal import Json, Stages, is_terminal, say, ticker, write_json
 
 app = typer.Typer()
 
@@ -39,19 +41,26 @@ def rebuild_(  # noqa: PLR0913 - each is an option
     give_up: Annotated[
         bool, typer.Option("--abort", help="Drop what an unfinished rebuild has filled.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask, though numbers of the policy change.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Fill the feeds anew from the log while the old ones serve, check them, and swap.
 
     With another number of shards, or another policy, workers and readers end and
-    must be started with it; those of a local stack do so by themselves. What is
-    interrupted goes on when it is run again. The exit code is 1 where a feed is
-    not as the log asks; then nothing is dropped.
+    must be started with it; those of a local stack do so by themselves. What
+    changes is said first, and agreed to where it is the policy: by --yes, or at a
+    terminal. What is interrupted goes on when it is run again. The exit code is 1
+    where a feed is not as the log asks; then nothing is dropped.
     """
     settings = _settings(shards)
     if give_up:
         _abort(settings, json=json)
         return
+    changed = asyncio.run(changes(settings))
+    if not _is_agreed(changed, yes=yes, json=json):
+        raise typer.Exit(1)
     options = Options(database=database, users=users, force=force, another_log=another_log)
     try:
         done = _rebuild(settings, options, quiet=json)
@@ -60,10 +69,23 @@ def rebuild_(  # noqa: PLR0913 - each is an option
             say(f"likewave: interrupted; {left}")
         raise
     if json:
-        write_json(done)
+        write_json(asdict(done) | {"changes": changed})
     else:
         typer.echo(_told(done))
     raise typer.Exit(not done.verdict.is_equal)
+
+
+def _is_agreed(changed: Mapping[str, Sequence[str | None]], *, yes: bool, json: bool) -> bool:
+    """Say what changes; of the policy, which makes all scores anew, somebody has to agree."""
+    if changed:
+        listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
+        say(f"The rebuild changes {listed}.")
+    if yes or changed.keys() <= {"shards"}:
+        return True
+    if json or not is_terminal():
+        say("likewave: the policy makes everybody's scores anew: --yes, or set it back")
+        return False
+    return typer.confirm("The policy makes everybody's scores anew: go on?", err=True)
 
 
 def _rebuild(settings: Settings, options: Options, *, quiet: bool) -> Rebuilt:

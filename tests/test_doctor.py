@@ -23,8 +23,10 @@ from models.events import Like
 from models.finding import State
 from models.letters import Selection
 from models.policy import HOUR
+from models.presence import NEW_S
 from models.refusal import refusal
 from streams import doctor, host_checks, letters, report, topics
+from streams import store as feeds
 from streams.clock import now_ms
 from streams.dead_letters import DeadLetters
 from streams.history import unheard
@@ -126,6 +128,34 @@ async def test_an_api_that_is_frozen_is_told_from_one_that_is_not_there(
     assert f"ss -ltnp 'sport = :{port}'" in frozen.remedy
 
 
+async def test_only_a_worker_that_is_silent_is_called_frozen(settings: Settings) -> None:
+    """One that has just come is waited for, one that talks to the store is looked at again."""
+
+    def worker(name: str) -> feeds.Store:
+        return feeds.connect(settings, f"{feeds.workers_name(settings)}{name}")
+
+    talking, frozen = worker("east:41"), worker("east:7")
+    await talking.ping()
+    new = (await examined(settings))["workers"]
+    await frozen.ping()
+    for _ in range(NEW_S + 1):
+        await asyncio.sleep(1)
+        await talking.ping()
+    silent = (await examined(settings))["workers"]
+    await frozen.aclose()
+    await talking.ping()
+    outside = (await examined(settings))["workers"]
+    await talking.aclose()
+
+    assert [one.state for one in (new, silent, outside)] == [State.WARN] * 3
+    assert new.found.endswith("; just come: east:41")
+    assert new.remedy == "likewave lag --watch"
+    assert silent.found.endswith("; connected to the store and silent: east:7")
+    assert silent.remedy == "ps -o pid,stat,etime,args -p 7  # on east; in state T: kill -9 it"
+    assert "at work in the store: east:41; who is not in the group" in outside.found
+    assert outside.remedy.startswith("look again in 10 s")
+
+
 def api_check(settings: Settings, url: str) -> Finding:
     """Give what is found of the API at `url`."""
     found = host_checks.examine(settings.model_copy(update={"api_url": url}))
@@ -199,6 +229,20 @@ async def test_a_clock_that_is_an_hour_off_is_named(settings: Settings) -> None:
     assert set(ahead) == {"store clock"}
 
 
+async def test_a_wrong_clock_here_makes_no_report_old(settings: Settings) -> None:
+    """A monitor at work is not told to be killed, nor its word on Kafka's clock passed over."""
+    await run_in(settings)
+    told = replace(report.NOTHING_YET, at=now_ms(), broker_ahead_s=0.0)
+    await report.keep(settings, told)
+    found = [await examined(settings, shift_ms) for shift_ms in (-HOUR, HOUR)]
+    slow = replace(told, at=told.at - HOUR, store=replace(told.store, clock_ahead_s=3_600.0))
+    await report.keep(settings, slow)
+    found.append(await examined(settings))
+
+    assert [one["store clock"].state for one in found] == [State.FAIL, State.FAIL, State.OK]
+    assert {one[name].state for one in found for name in ("monitor", "broker clock")} == {State.OK}
+
+
 async def test_a_monitor_that_leaves_no_report_is_named(settings: Settings, store: Store) -> None:
     """With how old its last one is, and the command; a full store is why there is none."""
 
@@ -263,6 +307,30 @@ async def test_a_store_that_is_not_fit_is_named(
 
     assert words in found.found
     assert found.remedy
+
+
+async def test_a_store_that_loads_its_data_is_one_finding(settings: Settings, store: Store) -> None:
+    """It says how far it is, and to wait; of what cannot be told meanwhile nothing is said."""
+    with redis.Redis.from_url(store.url) as client, client.pipeline(transaction=False) as writing:
+        for number in range(30_000):  # it looks for questions after every thousandth
+            writing.set(str(number), "")
+        writing.execute()
+    store.stop()
+    delay = {"key-load-delay": "100"}  # microseconds
+    slow = Store(store.data_dir, port=store.port, options=delay)
+    starting = asyncio.create_task(asyncio.to_thread(slow.start))
+    try:
+        while "loading" not in (found := await examined(settings))["store"].found:
+            await asyncio.sleep(0.05)
+        await starting
+        loaded = await examined(settings)
+    finally:
+        slow.stop()
+
+    assert re.search(r" is loading its data \(\d+ %\)$", found["store"].found)
+    assert found["store"].remedy.startswith("wait: ")
+    assert set(loaded) - set(found) > {"persistence", "functions", "schema", "policy", "monitor"}
+    assert (loaded["store"].state, loaded["persistence"].state) == (State.OK, State.OK)
 
 
 async def test_a_disk_that_cannot_be_written_is_named(settings: Settings, store: Store) -> None:

@@ -14,8 +14,10 @@ from structlog.testing import capture_logs
 
 from models.errors import PolicyError
 from models.experiment import Experiment, PagePolicies
+from models.finding import State
 from models.page_policy import PagePolicy
 from models.policy import HOUR, Policy
+from streams import host_checks
 from streams.origins import effective
 from streams.page_policies import LivePolicies
 from streams.policy_file import parse, read_policies
@@ -141,6 +143,27 @@ class TestFile:
             "experiment.share": (0.5, here),
             "experiment.page.taste_weight": (2, here),
         }
+
+    def test_a_file_that_says_otherwise_by_now_is_no_source(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The running stack is, for numbers of feeds; the doctor warns of each, until set back."""
+        monkeypatch.chdir(file.parent)
+        started = {"policy": asdict(Policy(half_life_ms=3 * HOUR)), "policy_file": str(file)}
+        with stack_in(Path(), **started):
+            file.write_text('half_life = "5h"\nfeed_size = 120\n')
+            listed = {one.name: one.source for one in effective(load())}
+            found = next(host_checks.examine(load()))
+            file.write_text('half_life = "3h"\n')
+            back = next(host_checks.examine(load()))
+
+        assert listed["policy.half_life_ms"] == "running stack"
+        assert listed["policy.feed_size"] == f"policy file ({file})"
+        assert (found.check, found.state, back.state) == ("policy file", State.WARN, State.OK)
+        assert found.found == (
+            f"{file} says half_life_ms={5 * HOUR}, feeds are made with {3 * HOUR}"
+        )
+        assert found.remedy == "`likewave rebuild` changes them, or set the file back"
 
     def test_the_numbers_of_the_docs_are_the_defaults(self) -> None:
         """The printed table names every number of a page, and the printed experiment can be run."""

@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 
 from models.errors import StoreError
 from models.events import Befriend, Like, encode
-from models.policy import DAY
+from models.policy import DAY, HOUR
 from models.routing import shard_of
 from streams import generations, reader, rebuild, store, topics, upkeep
 from streams.exposures import totals
@@ -347,6 +347,30 @@ async def test_topics_keep_what_a_longer_horizon_needs(settings: Settings) -> No
 
     assert done.swapped
     assert [one.faults for one in await topics.check(longer) if one.faults] == []
+
+
+async def test_another_policy_is_agreed_to_and_named(settings: Settings, tmp_path: Path) -> None:
+    """Meant or not, it changes all scores; without a word nothing is done. Shards need none."""
+    policy = replace(settings.policy, half_life_ms=3 * HOUR)
+    other = settings.model_copy(update={"policy": policy, "shards": 2})
+    async with feeding(settings):
+        await topics.ensure(settings)
+        given = ("rebuild", "--shards", "2", "--json")
+        refused = await asyncio.to_thread(command.run, *given, folder=tmp_path, settings=other)
+        before = await rebuild.changes(settings)
+        agreed = await rebuilt(other, tmp_path, "--yes")
+        fewer = await rebuilt(other, tmp_path, "--shards", "1")
+
+    assert (refused.returncode, refused.stdout, before) == (1, "", {})
+    assert refused.stderr == (
+        f"The rebuild changes half_life_ms {6 * HOUR} -> {3 * HOUR}, shards 1 -> 2.\n"
+        "likewave: the policy makes everybody's scores anew: --yes, or set it back\n"
+    )
+    assert agreed["changes"] == {
+        "half_life_ms": [str(6 * HOUR), str(3 * HOUR)],
+        "shards": ["1", "2"],
+    }
+    assert (agreed["swapped"], fewer["changes"]) == (True, {"shards": ["2", "1"]})
 
 
 async def test_it_refuses_what_it_must_not_touch(settings: Settings) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
 import shlex
+import signal
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -231,7 +233,7 @@ async def test_other_ways_to_say_who_we_are(
         ({"kafka_mechanism": "SCRAM-SHA-256"}, "refuses user likewave .*LIKEWAVE_KAFKA_MECHANISM"),
         ({"kafka_ca_file": None}, "a certificate that is not trusted .*LIKEWAVE_KAFKA_CA_FILE"),
         ({"kafka_security": "ssl", "kafka": "mutual"}, "refuses our .* LIKEWAVE_KAFKA_CERT_FILE"),
-        ({"kafka": "open"}, "closes the connection: mend port or LIKEWAVE_KAFKA_SECURITY"),
+        ({"kafka": "open"}, "closes the connection: .* port or LIKEWAVE_KAFKA_SECURITY"),
         ({"kafka_security": "plaintext"}, " speaks TLS there: mend port or LIKEWAVE_KAFKA_SEC"),
     ],
 )
@@ -275,6 +277,19 @@ async def test_what_is_wrong_with_the_store_is_one_clear_line(
 
     with pytest.raises(StoreError, match=complaint):
         await ping(secure.model_copy(update=given))
+
+
+async def test_a_store_that_ends_is_not_first_asked_for_tls(
+    settings: Settings, store: Store
+) -> None:
+    """It closes connections as one that wants TLS does, and that is what is said of it."""
+    os.kill(store.pid, signal.SIGSTOP)  # so that it ends with something unread
+    asked = asyncio.create_task(ping(settings))
+    await asyncio.sleep(0.2)
+    store.kill()
+
+    with pytest.raises(StoreError, match=r"connection: try again, .*; where it wants TLS, "):
+        await asked
 
 
 def test_files_and_settings_that_cannot_be_used_are_named(
