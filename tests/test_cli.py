@@ -403,6 +403,18 @@ class TestFeed:
 
         assert process.returncode == 130
 
+    def test_a_page_of_a_store_that_is_full_is_a_page_and_nothing_else(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """That its reader cannot be remembered is nothing to whoever looks once."""
+        apply(settings, list(self.HISTORY))
+        with redis.Redis.from_url(settings.redis) as client:
+            client.config_set("maxmemory", 1)
+        done = run("page", "ann", "--json", folder=tmp_path, settings=settings)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "song" in {one["item"] for one in json.loads(done.stdout)["items"]}
+
     @pytest.mark.parametrize("arguments", [("audit", "--continuous"), ("page", "ann", "--watch")])
     def test_the_store_knows_every_connection_by_its_command(
         self, tmp_path: Path, settings: Settings, arguments: tuple[str, ...]
