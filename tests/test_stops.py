@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams import history, kafka, topics
+from streams.interrupts import dismiss
 
 if TYPE_CHECKING:
     from streams.local import Broker
@@ -72,3 +73,21 @@ async def test_what_goes_wrong_with_a_stop_is_told() -> None:
 
     with pytest.raises(OSError, match="gone"):
         await kafka.leave(stop)
+
+
+async def test_who_ends_by_itself_was_not_told_to_leave() -> None:
+    """A monitor whose work was cancelled by nobody fails, so that it is started again."""
+    working = asyncio.create_task(cancelled())
+    await asyncio.wait([working])
+
+    with pytest.raises(asyncio.CancelledError):
+        await dismiss(working)
+
+
+async def test_who_is_told_to_leave_leaves_without_a_word() -> None:
+    """Its cancellation is what was wished for."""
+    working = asyncio.create_task(asyncio.sleep(60))
+    await asyncio.sleep(0)
+    await dismiss(working)
+
+    assert working.cancelled()
