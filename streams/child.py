@@ -7,6 +7,7 @@ children from a thread that lives as long as they should.
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 STOP_SECONDS = 20.0
+BY_SIGNAL = 128  # and its number: the exit code of who ends by a signal and says so
 FAULTS = ("error", "critical")
 WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -80,6 +82,14 @@ class Child(ABC):
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def ending(self) -> str:
+        """Say how the process ended; of who was ended by a signal the log does not know why."""
+        code = self.exit_code or 0
+        number = code - BY_SIGNAL if code > BY_SIGNAL else -code  # Java gives the former
+        if number in set(signal.Signals):
+            return f"was ended by {signal.Signals(number).name}: see {self.log}"
+        return f"ended with exit code {code}: {self.last_words()}" if code else "was told to leave"
 
     def last_words(self) -> str:
         """Give the last fault in the log since the start, and where there is more."""

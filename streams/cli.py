@@ -23,6 +23,7 @@ from streams import (
     publication,
     serving,
     showing,
+    store,
     upkeep,
 )
 from streams.terminal import say
@@ -47,6 +48,7 @@ starting.over()
 def main() -> None:
     """Run the command that the arguments name."""
     logs.silence()
+    store.called.set("-".join(["likewave", *sys.argv[1:2]]))
     try:
         app(prog_name=app.info.name)
     except LikewaveError as error:

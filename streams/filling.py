@@ -12,7 +12,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer
 from faust.types.tuples import TP
 
 from models.events import TOPICS
@@ -20,13 +19,15 @@ from streams.agents import Carrier, Tally
 from streams.feeds import Shards
 from streams.fences import Fences
 from streams.history import unheard
-from streams.kafka import READ_MS, explained, offsets, options, reach
+from streams.kafka import READ_MS, consuming, explained, offsets
 from streams.shedding import Shedding
 from streams.topics import log_ids, partition_counts
 from streams.transport import check_internals, stretches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from aiokafka import AIOKafkaConsumer
 
     from models.decoding import Decoded, Reject
     from streams.feeds import Span
@@ -169,21 +170,18 @@ async def opened(
     turns = asyncio.Semaphore(CALLS_AT_ONCE)
     shards = Shards(store, settings, most_rows=MOST_ROWS, turns=turns)
     fences = Fences(store, settings, names)
-    consumer = AIOKafkaConsumer(
-        **options(settings),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_MS,
-        request_timeout_ms=READ_MS,
-    )
     places = [TP(settings.topic(name), number) for name in topics for number in range(counts[name])]
     counting_all = Shedding(store, settings)  # which nobody tells of what waits
     carrier = Carrier(settings, shards, fences, Unheard(), Unbroken(), counting_all, Tally())
-    filler = Filler(carrier, consumer, places)
-    try:
-        await reach(settings, consumer.start)
-        await filler.begin()
-        yield filler
-    finally:
-        await filler.close()
-        await consumer.stop()
+    async with consuming(
+        settings,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=FETCH_MS,
+        request_timeout_ms=READ_MS,
+    ) as consumer:
+        filler = Filler(carrier, consumer, places)
+        try:
+            await filler.begin()
+            yield filler
+        finally:
+            await filler.close()

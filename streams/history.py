@@ -13,19 +13,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from models import events
 from models.errors import BrokerError, EventError, StoreError
 from models.policy import MINUTE
 from streams.fences import REFILL
-from streams.kafka import READ_MS, explained, options, reach
+from streams.kafka import READ_MS, consuming, explained
 from streams.topics import log_bounds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
-    from aiokafka import ConsumerRecord
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
     from streams.settings import Settings
 
@@ -209,15 +209,12 @@ async def opened(
     """
     bounds = await log_bounds(settings, topics)
     starts = {name: start for name, (start, _) in bounds.items()}
-    consumer = AIOKafkaConsumer(
-        **options(settings),
+    async with consuming(
+        settings,
         isolation_level="read_uncommitted",
-        enable_auto_commit=False,
         request_timeout_ms=READ_MS,
         auto_offset_reset="earliest",
-    )
-    try:
-        await reach(settings, consumer.start)
+    ) as consumer:
         places = {
             TopicPartition(settings.topic(name[0]), name[1]): at for name, at in starts.items()
         }
@@ -225,5 +222,3 @@ async def opened(
         for place, start in places.items():
             consumer.seek(place, start)  # or a position is asked for, and for ever
         yield History(consumer, settings, starts, keep)
-    finally:
-        await consumer.stop()

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from models.events import ID_PATTERN
 from streams import clock
-from streams.kafka import ANSWER_MS, explained, options, reach
+from streams.kafka import asking
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -49,21 +49,12 @@ def account_of(key: bytes | None) -> str | None:
 
 async def _newest_keys(settings: Settings, place: TopicPartition) -> list[bytes | None]:
     keys: list[bytes | None] = []
-    consumer = AIOKafkaConsumer(
-        **options(settings),
-        enable_auto_commit=False,
-        request_timeout_ms=ANSWER_MS,
-    )
-    try:
-        await reach(settings, consumer.start)
-        with explained(settings):
-            end = (await consumer.end_offsets([place]))[place]
-            consumer.assign([place])
-            consumer.seek(place, max(0, end - NEWEST))
-            until = clock.now_ms() + PATIENCE_MS
-            while (left := until - clock.now_ms()) > 0 and await consumer.position(place) < end:
-                for records in (await consumer.getmany(place, timeout_ms=left)).values():
-                    keys += [record.key for record in records]
-    finally:
-        await consumer.stop()
+    async with asking(settings) as consumer:
+        end = (await consumer.end_offsets([place]))[place]
+        consumer.assign([place])
+        consumer.seek(place, max(0, end - NEWEST))
+        until = clock.now_ms() + PATIENCE_MS
+        while (left := until - clock.now_ms()) > 0 and await consumer.position(place) < end:
+            for records in (await consumer.getmany(place, timeout_ms=left)).values():
+                keys += [record.key for record in records]
     return keys

@@ -10,6 +10,16 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
 BY_SIGNAL = 128  # added to its number it is the exit code that a shell expects
 
 
+async def dismiss(task: asyncio.Task[None]) -> None:
+    """End a task; where it had ended by itself raise why, a CancelledError, too."""
+    told = task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+
+
 class Interrupts:
     """A context that turns the first signal into `stop`."""
 

@@ -72,7 +72,7 @@ async def connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
             await reach(settings, client.bootstrap)
             yield client
         finally:
-            await client.close()
+            await leave(client.close)
 
 
 async def reach(settings: Settings, *starts: Callable[[], Awaitable[None]]) -> None:
@@ -84,6 +84,19 @@ async def reach(settings: Settings, *starts: Callable[[], Awaitable[None]]) -> N
         except KafkaConnectionError:
             await _knock(settings)  # which says why, where aiokafka only logs it
             raise
+
+
+async def leave(*stops: Callable[[], Awaitable[None]]) -> None:
+    """Stop clients of aiokafka, each in a task of its own: a cancellation of us is ours alone.
+
+    aiokafka cancels its own tasks, and takes for theirs the cancellation of who stops it; and where
+    it waits after a failed fetch, `stop` ends with the CancelledError that it caused.
+    """
+    for stop in stops:
+        stopping = asyncio.ensure_future(stop())
+        await asyncio.wait([stopping])
+        if not stopping.cancelled():
+            stopping.result()
 
 
 async def hang_up(producer: AIOKafkaProducer) -> None:
@@ -110,14 +123,19 @@ async def _knock(settings: Settings) -> None:
 async def asking(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a consumer of no group, to ask for offsets; errors are raised as BrokerError."""
     with explained(settings):
-        consumer = AIOKafkaConsumer(
-            **options(settings), enable_auto_commit=False, request_timeout_ms=ANSWER_MS
-        )
-        try:
-            await reach(settings, consumer.start)
+        async with consuming(settings, request_timeout_ms=ANSWER_MS) as consumer:
             yield consumer
-        finally:
-            await consumer.stop()
+
+
+@asynccontextmanager
+async def consuming(settings: Settings, **how: object) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer of no group; raise BrokerError where Kafka cannot be reached."""
+    consumer = AIOKafkaConsumer(**options(settings), enable_auto_commit=False, **how)
+    try:
+        await reach(settings, consumer.start)
+        yield consumer
+    finally:
+        await leave(consumer.stop, consumer._client.close)  # noqa: SLF001  which `stop` may miss
 
 
 async def offsets(ask: Ask, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
@@ -20,11 +20,13 @@ from models.refusal import refusal
 from models.verdict import UNKNOWN, Surroundings
 from streams import attendance, breakers, clock, reader, shedding
 from streams.fences import REBUILD, REFILL
-from streams.kafka import ANSWER_MS, explained, options, reach
+from streams.kafka import ANSWER_MS, consuming, explained, leave, options, reach
 from streams.metadata import describe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    from aiokafka import AIOKafkaConsumer
 
     from models.presence import Presence
     from streams.metadata import Topic
@@ -233,17 +235,15 @@ def _lost(one: Position) -> Position:
 @asynccontextmanager
 async def gauge(settings: Settings, store: Store) -> AsyncIterator[Gauge]:
     """Open a gauge; raise BrokerError where Kafka is away."""
-    client = AIOKafkaClient(**options(settings), request_timeout_ms=ANSWER_MS)
-    consumer = AIOKafkaConsumer(
-        **options(settings),
-        enable_auto_commit=False,
+    async with consuming(
+        settings,
         request_timeout_ms=ANSWER_MS,
         max_partition_fetch_bytes=RECORD_BYTES,
         fetch_max_wait_ms=WAIT_MS,
-    )
-    try:
-        await reach(settings, client.bootstrap, consumer.start)
-        yield Gauge(settings, store, client, consumer)
-    finally:
-        await consumer.stop()
-        await client.close()
+    ) as consumer:
+        client = AIOKafkaClient(**options(settings), request_timeout_ms=ANSWER_MS)
+        try:
+            await reach(settings, client.bootstrap)
+            yield Gauge(settings, store, client, consumer)
+        finally:
+            await leave(client.close)

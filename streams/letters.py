@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from models.events import DEAD_LETTERS
 from models.letters import (
@@ -25,14 +25,14 @@ from models.letters import (
     mark,
     marked,
 )
-from streams.kafka import ANSWER_MS, explained, hang_up, options, reach
+from streams.kafka import ANSWER_MS, consuming, explained, hang_up, options, reach
 from streams.stretches import records
 from streams.topics import DEAD_MESSAGE_BYTES, log_bounds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from aiokafka import ConsumerRecord
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
     from streams.settings import Settings
 
@@ -157,22 +157,18 @@ def pieces(letters: Sequence[Letter]) -> Iterator[tuple[int, Sequence[Letter]]]:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Letters]:
     """Open the dead letters; raise BrokerError where Kafka or the topic is missing."""
-    consumer = AIOKafkaConsumer(
-        **options(settings),
-        enable_auto_commit=False,
-        request_timeout_ms=ANSWER_MS,
-        max_partition_fetch_bytes=2 * DEAD_MESSAGE_BYTES,
-    )
-    producer = AIOKafkaProducer(
-        **options(settings),
-        acks="all",
-        enable_idempotence=True,
-        request_timeout_ms=ANSWER_MS,
-        max_request_size=DEAD_MESSAGE_BYTES,
-    )
-    try:
-        await reach(settings, consumer.start, producer.start)
-        yield Letters(settings, consumer, producer)
-    finally:
-        await hang_up(producer)
-        await consumer.stop()
+    async with consuming(
+        settings, request_timeout_ms=ANSWER_MS, max_partition_fetch_bytes=2 * DEAD_MESSAGE_BYTES
+    ) as consumer:
+        producer = AIOKafkaProducer(
+            **options(settings),
+            acks="all",
+            enable_idempotence=True,
+            request_timeout_ms=ANSWER_MS,
+            max_request_size=DEAD_MESSAGE_BYTES,
+        )
+        try:
+            await reach(settings, producer.start)
+            yield Letters(settings, consumer, producer)
+        finally:
+            await hang_up(producer)

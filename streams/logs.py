@@ -39,6 +39,11 @@ def silence() -> None:
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
 
 
+def mute() -> None:
+    """Say nothing of our own: what a command shows once is all that it has to say."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
 def configure() -> None:
     """Send all logs of this process to standard error."""
     shared: Sequence[Processor] = (

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ from models.errors import LikewaveError
 from streams import listening, monitor_metrics, report, store
 from streams.canary import Canary
 from streams.clock import now_ms
+from streams.interrupts import dismiss
 from streams.report import NOTHING_YET, PATHS, Freshness, Report
 from streams.verdicts import Lookout
 
@@ -116,10 +116,8 @@ async def monitor(settings: Settings) -> None:
         looking = asyncio.create_task(watching.run())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await asyncio.wait([looking, serving], return_when=asyncio.FIRST_COMPLETED)
-        looking.cancel()  # where it ended by itself this is too late, and its error is raised
         server.should_exit = True
-        with suppress(asyncio.CancelledError):
-            await looking
+        await dismiss(looking)
         await serving
     log.info("monitor stopped")
 

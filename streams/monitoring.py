@@ -3,14 +3,13 @@
 import asyncio
 from typing import Annotated
 
-import msgspec
 import typer
 
 from models.errors import LikewaveError
 from models.verdict import Verdict
 from streams import display, lag_tables, logs
 from streams.settings import Settings, load
-from streams.terminal import Json, say, write_json, write_table
+from streams.terminal import Json, say, write_json, write_json_line, write_table
 from streams.verdicts import Diagnosis, Lookout
 
 EVERY_S = 0.5
@@ -41,7 +40,8 @@ def lag(*, watch: Watch = False, window: Window = 3.0, json: Json = False) -> No
     store went back; ERR, it cannot be measured.
 
     The exit code is 0 where all is OK, 1 with a WARN, 2 with anything worse,
-    and 3 where Kafka or Redis cannot be asked.
+    and 3 where Kafka or Redis cannot be asked. --watch --json writes one line
+    a look, changed or not.
     """
     try:
         found = asyncio.run(_lag(load(), window, watch=watch, json=json))
@@ -94,7 +94,9 @@ def monitor() -> None:
 async def _lag(settings: Settings, window_s: float, *, watch: bool, json: bool) -> Diagnosis:
     remembered_s = WATCHED_S if watch else window_s
     async with Lookout(settings, window_s=remembered_s, recent_s=window_s) as lookout:
+        while watch and json:  # a line a look: a script hears that it lives where nothing changes
+            write_json_line(await lookout.look())
+            await asyncio.sleep(display.EVERY_S)
         if watch:
-            document = msgspec.to_builtins if json else None
-            await display.show(lookout.look, lag_tables.lag, document, watch=True)
+            await display.show(lookout.look, lag_tables.lag, None, watch=True)
         return await lookout.watch(window_s, every_s=EVERY_S)

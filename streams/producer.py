@@ -22,7 +22,7 @@ from models.counting import counted
 from models.errors import BrokerError
 from models.events import encode
 from streams.clock import now_ms
-from streams.kafka import hang_up, options, reach
+from streams.kafka import hang_up, leave, options, reach
 from streams.topics import partition_counts
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Producer:
         try:
             await reach(self._settings, self._kafka.start)
         except BrokerError:
-            await self._kafka.stop()
+            await leave(self._kafka.stop)
             raise
         self._leaving = asyncio.create_task(self._leave())
         return self
@@ -232,7 +232,7 @@ class Producer:
         if self._underway or self._failure:
             await hang_up(self._kafka)
         else:
-            await self._kafka.stop()
+            await leave(self._kafka.stop)
 
 
 @lru_cache(KEYS_REMEMBERED)

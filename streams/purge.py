@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from models.events import DEAD_LETTERS
 from models.letters import Selection, State, names
 from streams.clock import now_ms
-from streams.kafka import ANSWER_MS, explained, options, reach
+from streams.kafka import ANSWER_MS, explained, leave, options, reach
 from streams.letters import pieces
 from streams.topics import DEAD_LETTERS_KEPT_MS
 
@@ -89,4 +89,4 @@ async def _cut(settings: Settings, cuts: Mapping[int, int]) -> None:
                 }
             )
         finally:
-            await admin.close()
+            await leave(admin.close)

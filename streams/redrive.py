@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from models import events
 from models.decoding import accepted_from, admit
@@ -20,7 +20,7 @@ from models.errors import EventError
 from models.letters import REDRIVEN, State, left
 from models.moments import moment
 from streams.clock import now_ms
-from streams.kafka import READ_MS, options, reach
+from streams.kafka import READ_MS, consuming
 from streams.letters import pieces
 from streams.stretches import records
 from streams.topics import COMPACTED, log_bounds
@@ -140,19 +140,13 @@ async def _last_words(settings: Settings, letters: Sequence[Letter]) -> Words:
     """Read, from the oldest of `letters` on, what their topics say last of their keys."""
     names = {(letter.topic, letter.key) for letter in letters}
     words: Words = {}
-    consumer = AIOKafkaConsumer(
-        **options(settings), enable_auto_commit=False, request_timeout_ms=READ_MS
-    )
-    try:
-        await reach(settings, consumer.start)
+    async with consuming(settings, request_timeout_ms=READ_MS) as consumer:
         async for some in records(settings, consumer, await _since(settings, letters)):
             for record in some:
                 name = record.topic, record.key
                 topic = record.topic.removeprefix(settings.topic_prefix)
                 if name in names and (word := _word(record, topic, now=record.timestamp)):
                     words[name] = max(word, words.get(name, NONE))
-    finally:
-        await consumer.stop()
     return words
 
 

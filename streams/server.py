@@ -74,7 +74,7 @@ class Server(Child):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.exit_code is not None:
-                raise StackError(f"the {self.name} ended at its start: {self.last_words()}")
+                raise StackError(f"the {self.name} did not start: it {self.ending()}")
             with contextlib.suppress(OSError):
                 if self.answers():
                     return

@@ -47,7 +47,7 @@ def page(
     It counts as a page where an experiment runs. With --watch a changed
     policy file is seen, too, and it waits for who is unknown so far.
     """
-    logs.configure()
+    (logs.configure if watch else logs.mute)()
     asyncio.run(_page(user, limit, cursor, watch=watch, json=json))
 
 

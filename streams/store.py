@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -44,10 +45,12 @@ OPERATION_S = 5.0  # a call takes about 5 ms; a store that persists or swaps may
 
 Store = Redis
 
+called = ContextVar("called", default="likewave")  # what this process is, as CLIENT LIST names it
+
 
 def worker_name(settings: Settings) -> str:
     """Name this worker's connections: the store's CLIENT LIST says where one is there."""
-    return f"{workers_name(settings)}{platform.node()}:{os.getpid()}"
+    return f"{workers_name(settings)}{_process()}"
 
 
 def workers_name(settings: Settings) -> str:
@@ -55,10 +58,15 @@ def workers_name(settings: Settings) -> str:
     return f"likewave-worker:{settings.group}@"
 
 
+def _process() -> str:
+    return f"{platform.node()}:{os.getpid()}"
+
+
 def connect(settings: Settings, name: str | None = None, *, database: int | None = None) -> Store:
     """Make a client of the store; nothing is sent twice, since only `apply` can bear it.
 
-    `name` is that of its connections, `database` another one of the same server than its URL names.
+    `name` is that of its connections, else they are named after the command; `database` is another
+    one of the same server than its URL names.
     """
     pool = BlockingConnectionPool.from_url(
         settings.redis,
@@ -70,7 +78,7 @@ def connect(settings: Settings, name: str | None = None, *, database: int | None
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         **_encryption(settings),
-        client_name=name,
+        client_name=name or f"{called.get()}@{_process()}",
     )
     if database is not None:
         pool.connection_kwargs["db"] = database

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 HEALTHY_S = 60.0  # a child that ran this long begins again with the first pause
 POLL_S = 0.1
-BY_SIGNAL = 128  # and its number: the exit code of who ends by a signal and says so
 
 
 @asynccontextmanager
@@ -49,10 +47,10 @@ async def keep(child: Child, say: Callable[[str], None]) -> None:
     """Start a child again whenever it ends; who ends it for good cancels this first."""
     pause_s, started = FIRST_PAUSE_S, time.monotonic()
     while True:
-        code = await _end_of(child)
+        await _end_of(child)
         if time.monotonic() - started > HEALTHY_S:
             pause_s = FIRST_PAUSE_S
-        say(f"{child.name} {_ended(child, code)}; starts again in {pause_s:g} s")
+        say(f"{child.name} {child.ending()}; starts again in {pause_s:g} s")
         await asyncio.sleep(pause_s)
         pause_s, started = min(2 * pause_s, LONGEST_PAUSE_S), time.monotonic()
         try:
@@ -61,15 +59,6 @@ async def keep(child: Child, say: Callable[[str], None]) -> None:
             say(str(error))
 
 
-async def _end_of(child: Child) -> int:
-    while (code := child.exit_code) is None:  # noqa: ASYNC110  a process sets no event
+async def _end_of(child: Child) -> None:
+    while child.exit_code is None:  # noqa: ASYNC110  a process sets no event
         await asyncio.sleep(POLL_S)
-    return code
-
-
-def _ended(child: Child, code: int) -> str:
-    """Say how a child ended; of who was ended by a signal the log does not know why."""
-    number = code - BY_SIGNAL if code > BY_SIGNAL else -code  # Java gives the former
-    if number in set(signal.Signals):
-        return f"was ended by {signal.Signals(number).name}: see {child.log}"
-    return f"ended with exit code {code}: {child.last_words()}" if code else "was told to leave"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.text import Text
 
 from streams import clock, top_tables
-from streams.interrupts import Interrupts
+from streams.interrupts import Interrupts, dismiss
 from streams.keyboard import pressed
 from streams.outlook import Outlook
 from streams.terminal import is_terminal, write_json, write_json_line, write_table
@@ -54,10 +54,8 @@ async def watch(settings: Settings, *, every_s: float, json: bool) -> int:
         looking = asyncio.create_task(_look(settings, every_s, write))
         stopping = asyncio.create_task(interrupts.stop.wait())
         await asyncio.wait([looking, stopping], return_when=asyncio.FIRST_COMPLETED)
-        looking.cancel()  # where it ended by itself this is too late, and its error is raised
         stopping.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        await dismiss(looking)
     return interrupts.exit_code
 
 

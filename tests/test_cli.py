@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import platform
 import signal
 import subprocess
 import sys
@@ -401,6 +402,37 @@ class TestFeed:
             process.communicate()
 
         assert process.returncode == 130
+
+    def test_a_page_of_a_store_that_is_full_is_a_page_and_nothing_else(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """That its reader cannot be remembered is nothing to whoever looks once."""
+        apply(settings, list(self.HISTORY))
+        with redis.Redis.from_url(settings.redis) as client:
+            client.config_set("maxmemory", 1)
+        done = run("page", "ann", "--json", folder=tmp_path, settings=settings)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "song" in {one["item"] for one in json.loads(done.stdout)["items"]}
+
+    @pytest.mark.parametrize("arguments", [("audit", "--continuous"), ("page", "ann", "--watch")])
+    def test_the_store_knows_every_connection_by_its_command(
+        self, tmp_path: Path, settings: Settings, arguments: tuple[str, ...]
+    ) -> None:
+        """In CLIENT LIST one sees who reads and writes: the command, its host and its process."""
+        apply(settings, list(self.HISTORY))
+        asyncio.run(topics.ensure(settings))
+        with (
+            redis.Redis.from_url(settings.redis, client_name="mine") as client,
+            start(*arguments, folder=tmp_path, settings=settings) as process,
+        ):
+            assert process.stdout is not None
+            process.stdout.readline()
+            names = {one["name"] for one in client.client_list()} - {"mine"}
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+        assert names == {f"likewave-{arguments[0]}@{platform.node()}:{process.pid}"}
 
     @pytest.mark.parametrize("command", ["feed", "page"])
     def test_watching_waits_for_who_is_unknown(

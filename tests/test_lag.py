@@ -19,7 +19,7 @@ from streams import broker_checks, reader, store, store_checks, topics
 from streams.clock import now_ms
 from streams.producer import Producer
 from streams.verdicts import Lookout
-from tests.command import run
+from tests.command import run, start
 from tests.crew import crew
 
 if TYPE_CHECKING:
@@ -296,3 +296,18 @@ async def test_servers_that_are_away_are_one_line_and_come_back(
     assert done.stderr.startswith(f"likewave: no Redis at {settings.redis}")
     assert nowhere.stderr.startswith("likewave: no Kafka at [::1]:9")
     assert len(done.stderr.splitlines()) == len(nowhere.stderr.splitlines()) == 1
+
+
+def test_a_script_that_watches_hears_of_every_look(settings: Settings, tmp_path: Path) -> None:
+    """A line each second where nothing changes, so that silence is a hang and nothing else."""
+    nowhere = {"kafka": "127.0.0.1:9", "redis": "redis://127.0.0.1:9/0"}
+    watching = ("lag", "--watch", "--json")
+    with start(*watching, folder=tmp_path, settings=settings.model_copy(update=nowhere)) as process:
+        assert process.stdout is not None
+        looks = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+    assert looks[0]["error"].startswith("no ")
+    assert looks == 3 * looks[:1]
+    assert process.returncode == 130

@@ -130,8 +130,26 @@ def test_missing_jars_are_named(tmp_path: Path) -> None:
 
 def test_a_server_that_ends_at_its_start_is_quoted(tmp_path: Path) -> None:
     """A store with an option it does not know ends, and its own words reach the person."""
-    with pytest.raises(StackError, match=r"ended at its start: .*store\.log"):
+    with pytest.raises(StackError, match=r"it ended with exit code 1: .*store\.log"):
         Store(tmp_path, options={"no-such-option": "1"}).start()
+
+
+class Doomed(Store):
+    """A store that somebody kills before it answers."""
+
+    def answers(self) -> bool:
+        """Give no answer any more."""
+        self.kill()
+        return False
+
+
+def test_a_server_that_is_killed_at_its_start_ended_by_a_signal(tmp_path: Path) -> None:
+    """The signal is named, and no line of a log that knows nothing of it."""
+    store = Doomed(tmp_path)
+    with pytest.raises(StackError) as told:
+        store.start()
+
+    assert str(told.value) == f"the store did not start: it was ended by SIGKILL: see {store.log}"
 
 
 def test_servers_end_with_their_parent(tmp_path: Path) -> None:

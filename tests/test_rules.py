@@ -7,7 +7,9 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,11 @@ import redis
 from ruamel.yaml import YAML
 
 from models.refusal import CLI
+from tests.command import environment
 
 if TYPE_CHECKING:
-    from streams.local import Store
+    from streams.local import Broker, Store
+    from streams.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -139,6 +143,30 @@ def test_the_store_knows_what_the_runbook_asks(store: Store) -> None:
     assert {address for address, _ in asked} == {'-u "$(likewave config redis)" '}
     assert f"redis-cli {asked[0][0]}".strip() == CLI
     assert "FLUSHDB" in commands
+
+
+def test_the_runbook_shows_the_pid_of_a_server_as_printed(
+    settings: Settings, store: Store, broker: Broker, tmp_path: Path
+) -> None:
+    """What is to be typed for it has the port in it, whoever is asked for."""
+    if shutil.which("ss") is None:
+        pytest.skip("ss is missing: Debian has it in the package iproute2")
+    named = re.findall(r"`(ss -ltnp \"sport[^`]+\")`", RUNBOOK.read_text())
+    likewave = f'likewave() {{ {sys.executable} -m streams.cli "$@"; }}'
+    with socket.create_server(("127.0.0.1", 0)) as monitor:
+        ours = settings.model_copy(update={"monitor_port": monitor.getsockname()[1]})
+        shown = [
+            subprocess.check_output(
+                ["bash", "-c", f"{likewave}; {command}"],
+                cwd=tmp_path,
+                env=environment(ours),
+                text=True,
+            )
+            for command in named
+        ]
+
+    pids = [re.findall(r"pid=(\d+)", one) for one in shown]
+    assert pids == [[str(os.getpid())], [str(store.pid)], [str(broker.pid)]]
 
 
 def test_every_metric_is_documented() -> None:

@@ -1,0 +1,93 @@
+"""Whoever stops a client of Kafka is cancelled by nobody but who cancels it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams import history, kafka, topics
+from streams.interrupts import dismiss
+
+if TYPE_CHECKING:
+    from streams.local import Broker
+    from streams.settings import Settings
+
+FAILED_S = 0.5  # after which the fetches of a consumer have failed, and wait to be tried again
+
+
+async def cancelled() -> None:
+    """Stop as aiokafka does where a fetch of its own was cancelled."""
+    raise asyncio.CancelledError
+
+
+async def swallowing() -> None:
+    """Stop as aiokafka does that takes our cancellation for that of its own task."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(60)
+
+
+async def test_who_leaves_a_kafka_that_was_killed_goes_on(
+    settings: Settings, own_broker: Broker
+) -> None:
+    """Fetches that failed are cancelled where they wait, and nobody else is."""
+    settings = settings.model_copy(update={"kafka": own_broker.address})
+    await topics.ensure(settings)
+    async with history.opened(settings) as log:
+        await log.read_to_end()
+        own_broker.kill()
+        await asyncio.sleep(FAILED_S)
+
+    assert len(asyncio.all_tasks()) == 1  # nothing of the consumer looks for Kafka any longer
+
+
+async def test_what_is_to_be_stopped_is_stopped_whatever_ends_with_a_cancellation() -> None:
+    """A CancelledError that nobody asked for ends the stop that it comes from alone."""
+    stopped = asyncio.Event()
+
+    async def stop() -> None:
+        stopped.set()
+
+    await kafka.leave(cancelled, stop)
+
+    assert stopped.is_set()
+
+
+async def test_a_cancellation_ends_who_stops_a_client() -> None:
+    """It is ours, whatever the client makes of it."""
+    leaving = asyncio.create_task(kafka.leave(swallowing))
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+
+async def test_what_goes_wrong_with_a_stop_is_told() -> None:
+    """An error of a client that is stopped is raised."""
+
+    async def stop() -> None:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        await kafka.leave(stop)
+
+
+async def test_who_ends_by_itself_was_not_told_to_leave() -> None:
+    """A monitor whose work was cancelled by nobody fails, so that it is started again."""
+    working = asyncio.create_task(cancelled())
+    await asyncio.wait([working])
+
+    with pytest.raises(asyncio.CancelledError):
+        await dismiss(working)
+
+
+async def test_who_is_told_to_leave_leaves_without_a_word() -> None:
+    """Its cancellation is what was wished for."""
+    working = asyncio.create_task(asyncio.sleep(60))
+    await asyncio.sleep(0)
+    await dismiss(working)
+
+    assert working.cancelled()
