@@ -2,9 +2,11 @@
 
     audited:{0}  string  JSON: what the last check found, and how much was checked in all
 
-Every hour the log is read once, which is the whole cost in reading; in memory is what of it
-concerns the users of that hour (`streams/spot_check.py`). In between a check costs what came since,
-and of the store a snapshot of each user: some milliseconds.
+Every hour others are chosen and the log is read, which is the whole cost in reading; in memory is
+what of it concerns these users (`streams/spot_check.py`). In between a check costs what came since,
+and of the store a snapshot of each user: some milliseconds. People go on coming to reach each
+other, and whom somebody new reaches is judged no more. Where fewer than half of those wanted are
+left others are chosen before the hour is over, but not before `WORTH` times what reading took.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 REPORT = "audited:{0}"
 AGAIN_S = 5.0  # after the log or the store could not be read
+WORTH = 10  # times as long as it took to choose users and read the log they are kept, at least
 
 log = structlog.get_logger()
 
@@ -73,7 +76,7 @@ def render(found: Audited) -> str:
 
 
 class ContinuousAudit:
-    """Checks `users` every `every_s`, others each hour; `hear` is told of every check."""
+    """Checks `users` every `every_s`, others each hour at least; `hear` is told of every check."""
 
     def __init__(
         self,
@@ -104,13 +107,18 @@ class ContinuousAudit:
                 await _pause(stop, AGAIN_S)
 
     async def _check_for_an_hour(self, stop: asyncio.Event) -> None:
-        hour = now_ms() // HOUR
-        async with spot_check.opened(self._settings, users=self._users, seed=hour) as checking:
-            while not stop.is_set() and now_ms() // HOUR == hour:
-                await self._check(checking)
+        began = now_ms()
+        until = began + HOUR
+        async with spot_check.opened(self._settings, users=self._users, seed=began) as checking:
+            await checking.read()
+            worth_until = began + WORTH * (now_ms() - began)
+            while not stop.is_set() and now_ms() < until:
+                if 2 * await self._check(checking) < self._users:
+                    until = min(until, worth_until)
                 await _pause(stop, self._every_s)
 
-    async def _check(self, checking: SpotCheck) -> None:
+    async def _check(self, checking: SpotCheck) -> int:
+        """Hold the users against the log; give how many could be judged."""
         verdict = await checking.check(Snapshots(self._store, self._settings))
         audited = self._count(verdict)
         await self._store.set(REPORT, msgspec.json.encode(audited))
@@ -118,6 +126,7 @@ class ContinuousAudit:
             found = [str(one) for one in verdict.differences]
             log.error("feeds differ from the log", users=verdict.differing, first=found[0])
         self._hear(audited)
+        return verdict.users
 
     def _count(self, verdict: Verdict) -> Audited:
         self._users_total += verdict.users

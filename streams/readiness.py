@@ -1,11 +1,12 @@
 """Whether the feeds have caught up with the log, as a load balancer has to know.
 
     catching up ── every partition lags by less than a batch ──> caught up
-    caught up ── some partition lags by FAR ──> catching up
+    caught up ── some partition lags by FAR, or a fence went back ──> catching up
 
 In between nothing changes: feeds that are some seconds old serve better than no feeds, and a peak
-of traffic must not send all processes away at once; a store that is filled from the start is far
-behind. Where the lag is not known, because Kafka is away, it is taken for none: feeds can be read.
+of traffic must not send all processes away at once. A fence that went back is that of a store that
+was flushed or restored, whose feeds lack what they had. Where the lag is not known, because Kafka
+is away, it is taken for none: feeds can be read.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Readiness:
         self._settings = settings
         self._caught_up = False
         self._lag = 0
+        self._fences: dict[tuple[str, int], int] = {}
         self._measured = asyncio.Event()
         self._measuring: asyncio.Task[None] | None = None
 
@@ -91,5 +93,13 @@ class Readiness:
 
     def _note(self, positions: Sequence[Position]) -> None:
         lags = [one.lag for one in positions]
-        self._caught_up, self._lag = has_caught_up(self._caught_up, lags), sum(lags)
+        before = self._caught_up and not self._went_back(positions)
+        self._caught_up, self._lag = has_caught_up(before, lags), sum(lags)
         self._measured.set()
+
+    def _went_back(self, positions: Sequence[Position]) -> bool:
+        """Tell whether the store has less than it had; the fence of another log says nothing."""
+        fences = {(one.topic, one.partition): one.fence for one in positions if not one.fault}
+        went_back = any(fence < self._fences.get(name, 0) for name, fence in fences.items())
+        self._fences |= fences
+        return went_back

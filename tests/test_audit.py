@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from models.difference import Difference
 from models.errors import BrokerError, StoreError
 from models.events import Befriend, Erase, Hide, Like, Post, Takedown
 from streams import audit as module
-from streams import store, topics
+from streams import spot_check, store, topics
 from streams.audit import Verdict, audit, render
-from streams.continuous import Audited, ContinuousAudit
+from streams.clock import now_ms
+from streams.continuous import WORTH, Audited, ContinuousAudit
 from streams.history import AHEAD_MS, judge
 from streams.producer import Producer, Record
 from streams.spot_check import Choice, Sample
@@ -25,13 +27,14 @@ from tests.crew import crew
 from tests.replica import NOON, SEED, Replica, traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from models.holding import Holding
     from models.view import View
     from streams.settings import Settings
     from streams.snapshots import Moment
+    from streams.spot_check import SpotCheck
 
 
 class Forged(Replica):
@@ -398,6 +401,44 @@ async def test_a_continuous_audit_finds_what_is_corrupted(
     assert all(one.users > 30 for one in heard)
     assert left["users_total"] == sum(one.users for one in heard)
     assert {(one["who"], one["what"]) for one in left["differences"]} >= {("u1", "ghost")}
+
+
+async def test_a_continuous_audit_does_not_run_out_of_users(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where fewer than half are left others are chosen, but not before reading has paid."""
+    stop, heard, choices = asyncio.Event(), list[Audited](), list[tuple[int, int]]()
+    opened = spot_check.opened
+
+    @asynccontextmanager
+    async def noting(settings: Settings, *, users: int, seed: int) -> AsyncIterator[SpotCheck]:
+        async with opened(settings, users=users, seed=seed) as checking:
+            choices.append((seed, now_ms()))
+            yield checking
+
+    def hear(found: Audited) -> None:
+        heard.append(found)
+        if len(choices) == 2:
+            stop.set()
+
+    monkeypatch.setattr(spot_check, "opened", noting)
+    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+        await publish(settings, traffic(people=40, acts=100))
+        await team.caught_up()
+        auditing = ContinuousAudit(feeds, settings, users=20, every_s=0.2, hear=hear)
+        running = asyncio.create_task(auditing.run(stop))
+        while not heard:
+            await asyncio.sleep(0.1)
+        await publish(
+            settings, [Befriend(user=f"u{n}", friend=f"x{n}", at=NOON) for n in range(40)]
+        )
+        await asyncio.wait_for(running, 60)
+
+    first, *_, exhausted, last = heard
+    assert (first.users, exhausted.users, last.users) == (20, 0, 20)
+    (began, chosen), (began_anew, _) = choices
+    assert began_anew - began >= WORTH * (chosen - began)
+    assert not any(one.differing for one in heard)
 
 
 def test_a_sample_needs_what_reaches_its_users_and_no_more() -> None:

@@ -57,7 +57,7 @@ def test_the_options_of_a_store_of_ones_own_are_those_of_the_local_stack() -> No
 
 
 def test_profiles_add_to_what_always_runs() -> None:
-    """Broker, store and worker run without a profile; the rest by name, each checked for health."""
+    """Broker, store and worker run without a profile, the rest by name; no root is written to."""
     profiles: dict[str, set[str]] = {"": set()}
     for name, service in services().items():
         for profile in service.get("profiles", [""]):  # type: ignore[attr-defined]
@@ -67,10 +67,19 @@ def test_profiles_add_to_what_always_runs() -> None:
         "": {"kafka", "valkey", "worker"},
         "api": {"api"},
         "ui": {"api"},
-        "observability": {"monitor", "prometheus", "grafana"},
+        "observability": {"monitor", "audit", "prometheus", "grafana"},
     }
     ours = [service for service in services().values() if service.get("build")]
-    assert all("healthcheck" in one and one["read_only"] for one in ours)
+    assert all(one["read_only"] for one in ours)
+
+
+def test_whatever_answers_is_checked_for_health() -> None:
+    """Of our own services the audit alone answers nobody; it gives way to those that do."""
+    ours = {name: one for name, one in services().items() if one.get("build")}
+    unchecked = {name for name, one in ours.items() if one["healthcheck"] == {"disable": True}}
+
+    assert unchecked == {"audit"}
+    assert [name for name, one in ours.items() if "cpu_shares" in one] == ["audit"]
 
 
 def test_every_variable_is_a_setting() -> None:

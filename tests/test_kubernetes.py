@@ -79,7 +79,7 @@ def test_every_variable_is_a_setting() -> None:
     assert not any(re.search(r"://[^/]*:[^/]*@", value) for value in config.values())
 
 
-@pytest.mark.parametrize("name", ["worker", "api", "monitor"])
+@pytest.mark.parametrize("name", ["worker", "api", "monitor", "audit"])
 def test_no_process_has_more_rights_than_it_needs(name: str) -> None:
     """Not root, nothing to write to but memory, no token of the cluster, memory bounded."""
     spec = pod(of("Deployment")[name])
@@ -98,21 +98,40 @@ def test_no_process_has_more_rights_than_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "monitor"])
-def test_probes_and_files_are_where_they_are_looked_for(name: str) -> None:
-    """Ports of probes are ports of the container, mounts are volumes, files lie in mounts."""
-    spec = pod(of("Deployment")[name])
-    (container,) = spec["containers"]
+def test_probes_are_where_they_are_looked_for(name: str) -> None:
+    """Whatever answers is probed, and ports of probes are ports of the container."""
+    (container,) = pod(of("Deployment")[name])["containers"]
     ports = {port["name"] for port in container["ports"]}
     probes = [container[probe] for probe in container if probe.endswith("Probe")]
-    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
 
     assert {probe["httpGet"]["port"] for probe in probes} <= ports
     assert {"startupProbe", "livenessProbe"} <= set(container)
+
+
+@pytest.mark.parametrize("name", ["worker", "api", "monitor", "audit"])
+def test_files_are_where_they_are_looked_for(name: str) -> None:
+    """Mounts are volumes, and files lie in mounts."""
+    spec = pod(of("Deployment")[name])
+    (container,) = spec["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+
     assert set(mounts) == {volume["name"] for volume in spec["volumes"]}
     secrets = {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
     assert secrets <= set(of("Secret"))
     files = of("ConfigMap")["likewave"]["data"]["LIKEWAVE_KAFKA_CA_FILE"]
     assert files.startswith(mounts["ca"])
+
+
+def test_the_audit_gives_way_and_can_reach_what_it_reads() -> None:
+    """There is one, of bounded CPU; the network lets all processes out to Kafka and the store."""
+    audit = of("Deployment")["audit"]
+    (container,) = pod(audit)["containers"]
+    (chosen,) = of("NetworkPolicy")["likewave"]["spec"]["podSelector"]["matchExpressions"]
+
+    assert audit["spec"]["replicas"] == 1
+    assert container["args"][:2] == ["audit", "--continuous"]
+    assert container["resources"]["limits"]["cpu"]
+    assert set(chosen["values"]) == set(of("Deployment"))
 
 
 def test_services_and_budgets_select_what_runs() -> None:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from models.events import Like
-from streams import readiness, store, topics
+from streams import reader, readiness, store, topics
 from streams.clock import now_ms
 from streams.producer import Producer
 from tests.crew import crew
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     import pytest
 
     from streams.settings import Settings
+    from streams.store import Store
     from tests.doors import Doors
 
 
 async def test_it_is_ready_once_it_has_caught_up(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503 while much is to come, then 200, and 503 where the store is filled from the start."""
+    """503 while much is to come, then 200, in a peak and beside another log, 503 after a flush."""
     monkeypatch.setattr(readiness, "BATCH", 20)
-    monkeypatch.setattr(readiness, "FAR", 50)
+    monkeypatch.setattr(readiness, "FAR", 500)
     await topics.ensure(settings)
     async with store.opened(settings) as feeds, Producer(settings) as producer:
         await store.prepare(feeds, settings)
@@ -41,13 +42,22 @@ async def test_it_is_ready_once_it_has_caught_up(
             await producer.flush()
             time.sleep(1.2)
             caught_up = doors.client.get("/ready")
+            await of_another_log(feeds)
+            time.sleep(1.2)
+            still = doors.client.get("/ready")
             await feeds.flushall()
             await store.prepare(feeds, settings)
             answers(doors, 503)
 
     assert (early.status_code, early.json()["type"]) == (503, "urn:likewave:catching-up")
     assert early.json()["detail"].startswith("60 events are still to come")
-    assert caught_up.json() == {"status": "ok"}
+    assert caught_up.json() == still.json() == {"status": "ok"}
+
+
+async def of_another_log(feeds: Store) -> None:
+    """Let the fences be those of a log that was made anew: the feeds of before still serve."""
+    for source, (position, _, at) in (await reader.fences(feeds, 0)).items():
+        await feeds.hset(reader.fence_key(0), source, f"{position} another {at}")
 
 
 def answers(doors: Doors, status: int) -> None:

@@ -96,7 +96,7 @@ def test_a_cause_holds_its_consequences_back() -> None:
 
 
 def test_what_comes_and_goes_is_told_once() -> None:
-    """Alerts that come within seconds are held for 30 s; what is slow looks back for a minute."""
+    """Alerts that come within seconds are held for 30 s; what is slow looks back by itself."""
     fast, slow = read(RULES)["groups"]
 
     assert {rule.get("keep_firing_for") for rule in fast["rules"]} == {"30s"}
