@@ -117,8 +117,8 @@ async def monitor(settings: Settings) -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await asyncio.wait([looking, serving], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
-        await dismiss(looking)
         await serving
+        await dismiss(looking)
     log.info("monitor stopped")
 
 

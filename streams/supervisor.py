@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streams.child import Child
 
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0  # also from when a fault is mended that a child refuses over
 HEALTHY_S = 60.0  # a child that ran this long begins again with the first pause
 POLL_S = 0.1
 
@@ -48,7 +48,7 @@ async def keep(child: Child, say: Callable[[str], None]) -> None:
     pause_s, started = FIRST_PAUSE_S, time.monotonic()
     while True:
         await _end_of(child)
-        if time.monotonic() - started > HEALTHY_S:
+        if time.monotonic() - started > HEALTHY_S or child.exit_code == 0:  # it was told to leave
             pause_s = FIRST_PAUSE_S
         say(f"{child.name} {child.ending()}; starts again in {pause_s:g} s")
         await asyncio.sleep(pause_s)
