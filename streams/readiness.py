@@ -5,7 +5,7 @@
 
 In between nothing changes: feeds that are some seconds old serve better than no feeds, and a peak
 of traffic must not send all processes away at once. A fence that went back is that of a store that
-was flushed or restored, whose feeds lack what they had. Where the lag is not known, because Kafka
+was flushed or restored, whose feeds lack what they had. While the lag is not known, because Kafka
 is away, it is taken for none: feeds can be read.
 """
 
@@ -81,7 +81,7 @@ class Readiness:
                 await self._measure()
             except (LikewaveError, RedisError, OSError) as error:
                 log.warning("lag unknown", error=str(error), again_in_s=AGAIN_S)
-                self._caught_up = True
+                self._lag = 0
                 self._measured.set()
             await asyncio.sleep(AGAIN_S)
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from models.events import Like
-from streams import reader, readiness, store, topics
+from streams import breakers, reader, readiness, store, topics
 from streams.clock import now_ms
 from streams.producer import Producer
 from tests.crew import crew
@@ -52,6 +52,26 @@ async def test_it_is_ready_once_it_has_caught_up(
     assert (early.status_code, early.json()["type"]) == (503, "urn:likewave:catching-up")
     assert early.json()["detail"].startswith("60 events are still to come")
     assert caught_up.json() == still.json() == {"status": "ok"}
+
+
+async def test_what_is_not_known_is_served_and_is_not_caught_up(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the lag cannot be measured feeds are served; once it can the API has to catch up."""
+    monkeypatch.setattr(readiness, "BATCH", 20)
+    monkeypatch.setattr(readiness, "AGAIN_S", 0.2)
+    await topics.ensure(settings)
+    async with store.opened(settings) as feeds, Producer(settings) as producer:
+        await store.prepare(feeds, settings)
+        await producer.publish(Like(user="ann", item=f"i{n}", at=now_ms()) for n in range(60))
+        await producer.flush()
+        await feeds.set(breakers.KEY, "unreadable")
+        with serving(settings, tmp_path) as doors:
+            unknown = doors.client.get("/ready")
+            await feeds.delete(breakers.KEY)
+            answers(doors, 503)
+
+    assert unknown.json() == {"status": "ok"}
 
 
 async def of_another_log(feeds: Store) -> None:
