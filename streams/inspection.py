@@ -98,7 +98,7 @@ def audit(  # noqa: PLR0913 - each is an option
         str | None, typer.Option("--user", metavar="USER", help="Compare this one alone.")
     ] = None,
     continuous: Annotated[
-        bool, typer.Option("--continuous", help="Go on with 20 users, others each hour.")
+        bool, typer.Option("--continuous", help="Go on with 20 users, others every hour or sooner.")
     ] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two such checks.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of users.")] = 1,
