@@ -116,7 +116,9 @@ def render(verdict: Verdict) -> str:
         f"({counted(verdict.events, 'event')}, {verdict.rejected:,} rejected, "
         f"{verdict.seconds:.1f} s)"
     )
-    return "\n  ".join([summary, *map(str, verdict.differences)])
+    left = sum(verdict.aspects.values()) - len(verdict.differences)
+    more = [f"and {counted(left, 'difference')} more"] if left else []
+    return "\n  ".join([summary, *map(str, verdict.differences), *more])
 
 
 async def audit(

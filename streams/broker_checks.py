@@ -63,7 +63,8 @@ async def _broker(settings: Settings) -> Finding:
 async def _topics(settings: Settings, _: int) -> Sequence[Finding]:
     states = await topics.check(settings)
     faults = [failed("topics", fault) for state in states for fault in state.faults]
-    found = f"{len(states)} topics of {counted(settings.partitions, 'partition')}, as needed"
+    counts = sorted({state.partitions for state in states})
+    found = f"{len(states)} topics of {' or '.join(map(str, counts))} partitions, as needed"
     return faults or [ok("topics", found)]
 
 
@@ -108,7 +109,8 @@ def _outside(found: str, connected: Sequence[Presence], members: int) -> Finding
     """Tell of workers that the store knows and the group does not; a silent one alone is frozen."""
     if silent := [one.name for one in connected if one.is_silent]:
         found += f"; connected to the store and silent: {', '.join(silent)}"
-        return warn("workers", found, f"{processes(silent)}; in state T: kill -9 it")
+        told = warn if len(silent) < len(connected) else fail
+        return told("workers", found, f"{processes(silent)}; in state T: kill -9 it")
     if len(connected) <= members:
         return None
     if new := [one.name for one in connected if one.is_new]:

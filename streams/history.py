@@ -139,8 +139,15 @@ class History:
             if name not in self.partitions or self.partitions[name].position < fence
         }
         if unread:
+            await self._check_growth(set(unread) - set(self.partitions))
             _check_reach(unread, await self._ends())
             await self._read(unread)
+
+    async def _check_growth(self, strange: set[tuple[str, int]]) -> None:
+        """Raise BrokerError where the log has partitions that it had not when it was opened."""
+        if strange and strange <= (await log_bounds(self._settings)).keys():
+            named = ", ".join(f"{topic}:{number}" for topic, number in sorted(strange))
+            raise BrokerError(f"the log was given partitions meanwhile ({named}): try again")
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         with explained(self._settings):

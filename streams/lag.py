@@ -22,6 +22,7 @@ from streams import attendance, breakers, clock, reader, shedding
 from streams.fences import REBUILD, REFILL
 from streams.kafka import ANSWER_MS, consuming, explained, leave, options, reach
 from streams.metadata import describe
+from streams.store import check_policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -90,7 +91,8 @@ class Gauge:
         self.silent: tuple[str, ...] = ()  # workers that are connected to the store and say nothing
 
     async def positions(self) -> list[Position]:
-        """Read ends and fences; raise BrokerError where Kafka is away."""
+        """Read ends and fences; raise BrokerError without Kafka, StoreError on other numbers."""
+        await check_policy(self._store, self._settings)  # a rebuild may change how many shards
         with explained(self._settings):
             found = await describe(self._client, map(self._settings.topic, TOPICS))
             holders = await attendance.holders(self._client, self._settings.group)

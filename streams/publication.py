@@ -59,7 +59,7 @@ def simulate(  # noqa: PLR0913 - a person chooses each of them
 
     With --viewers they have hidden interests, and look at the pages that
     the store has for them: a worker must be running, and what they see and
-    like depends on it, and on the page policy.
+    like depends on it, and on the page policy. It ends where the store does.
     """
     noise = Noise(poison=poison, duplicates=duplicates, disorder_ms=disorder)
     if viewers and noise != Noise():

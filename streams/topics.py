@@ -88,15 +88,26 @@ async def mend(settings: Settings) -> list[str]:
 
 async def set_options(settings: Settings) -> list[str]:
     """Set the options of topics that lose nothing; say what was done."""
-    done = []
     async with connected(settings) as client:
-        for state in await _examine(client, settings):
-            wishes = _wanted(settings)[state.topic]
-            for name, given in state.options.items():
-                if name in MENDABLE and not _satisfies(name, given, wishes[name]):
-                    await alter(client, state.topic, {name: wishes[name]})
-                    done.append(f"set {name}={wishes[name]} on topic {state.topic}")
-    return done
+        lacking = await _lacking(client, settings)
+        for topic, name, wish in lacking:
+            await alter(client, topic, {name: wish})
+        for _ in range(SETTLE_POLLS):  # brokers learn of it one after the other
+            if not lacking or not await _lacking(client, settings):
+                break
+            await asyncio.sleep(POLL_S)
+    return [f"set {name}={wish} on topic {topic}" for topic, name, wish in lacking]
+
+
+async def _lacking(client: AIOKafkaClient, settings: Settings) -> list[tuple[str, str, str]]:
+    """List the options that may be set and are not as wanted: topic, name, wish."""
+    wanted = _wanted(settings)
+    return [
+        (state.topic, name, wanted[state.topic][name])
+        for state in await _examine(client, settings)
+        for name, given in state.options.items()
+        if name in MENDABLE and not _satisfies(name, given, wanted[state.topic][name])
+    ]
 
 
 async def log_ids(settings: Settings, topics: Iterable[str] = TOPICS) -> dict[str, str]:

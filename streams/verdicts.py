@@ -114,9 +114,7 @@ class Lookout:
 
     async def _opened(self, opened: AsyncExitStack) -> Gauge:
         feeds = await opened.enter_async_context(store.opened(self._settings))
-        asked = await opened.enter_async_context(gauge(self._settings, feeds))
-        await store.check_policy(feeds, self._settings)
-        return asked
+        return await opened.enter_async_context(gauge(self._settings, feeds))
 
     async def _diagnose(self, asked: Gauge) -> Diagnosis:
         backlog = await asked.measure()

@@ -196,7 +196,7 @@ async def test_what_happens_to_workers_and_store_is_named(
 
     assert (frozen.verdict, frozen.lag, more.lag) == (Verdict.STALL, 25, 50)
     assert f"args -p {frozen_pid}  # on" in frozen.command
-    assert [one.remedy for one in doctored if one.state is State.WARN] == [
+    assert [one.remedy for one in doctored if one.state is State.FAIL] == [
         f"{frozen.command}; in state T: kill -9 it"
     ]
     assert (flushed.verdict, refilled.verdict) == (Verdict.REWIND, Verdict.OK)

@@ -18,6 +18,7 @@ from models.errors import BrokerError, LikewaveError, RewindError, StoreError
 from models.events import TOPICS
 from models.policy import DAY, HOUR, Policy
 from streams import feeds, library, reader, store, topics, transport, watchdog
+from streams import history as logs
 from streams.local import Store
 from streams.producer import Producer
 from streams.worker import work
@@ -265,12 +266,14 @@ async def test_partitions_that_a_topic_is_given_are_read(
     chance = random.Random(seed)
     async with crew(settings, tmp_path, workers=2) as team:
         await publish(settings, *history(world, chance))
-        await grow(settings, *TOPICS, partitions=5)
-        await publish(settings, *history(world, chance))
-        await team.assert_equal()
-        assert not team.said
-        async with store.opened(settings) as feeds:
+        async with logs.opened(settings) as log, store.opened(settings) as feeds:
+            await grow(settings, *TOPICS, partitions=5)
+            await publish(settings, *history(world, chance))
+            await team.assert_equal()
+            assert not team.said
             assert "likes:4" in await reader.fences(feeds, 0)
+            with pytest.raises(BrokerError, match=r"given partitions meanwhile \(likes:4\)"):
+                await log.read_to({("likes", 4): 1})
     assert not [fault for state in await topics.check(settings) for fault in state.faults]
 
 
