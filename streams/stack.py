@@ -164,8 +164,7 @@ async def local_stack(options: StackOptions, say: Callable[[str], None]) -> Asyn
         targets = [_target("worker", one.metrics_port) for one in workers]
         targets.append(_target("api", api.metrics_port))
         targets.append(_target("monitor", settings.monitor_port))
-        TARGETS_FILE.write_text(json.dumps(targets, indent=2))
-        with _published(settings):
+        with _published(settings, targets):
             async with together([*workers, monitor]):
                 with api:
                     async with supervised([*servers, api, *workers, monitor], say):
@@ -217,7 +216,7 @@ def _claimed_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _published(settings: Settings) -> Iterator[None]:
+def _published(settings: Settings, targets: Sequence[Mapping[str, object]]) -> Iterator[None]:
     path = settings.policy_file
     absolute = settings.model_copy(update={"policy_file": path and path.absolute()})
     known = absolute.model_dump(mode="json")
@@ -228,6 +227,7 @@ def _published(settings: Settings) -> Iterator[None]:
     draft.touch(mode=0o600)  # a URL may hold a password, and a secret is one
     draft.write_text(json.dumps({"settings": known}, indent=2))
     draft.replace(STACK_FILE)
+    TARGETS_FILE.write_text(json.dumps(targets, indent=2))
     try:
         yield
     finally:

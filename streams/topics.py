@@ -92,10 +92,10 @@ async def set_options(settings: Settings) -> list[str]:
         lacking = await _lacking(client, settings)
         for topic, name, wish in lacking:
             await alter(client, topic, {name: wish})
-        for _ in range(SETTLE_POLLS):  # brokers learn of it one after the other
-            if not lacking or not await _lacking(client, settings):
-                break
+        for _ in range(SETTLE_POLLS if lacking else 0):  # brokers learn of it one after the other
             await asyncio.sleep(POLL_S)
+            if not await _lacking(client, settings):
+                break
     return [f"set {name}={wish} on topic {topic}" for topic, name, wish in lacking]
 
 

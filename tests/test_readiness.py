@@ -22,24 +22,33 @@ if TYPE_CHECKING:
     from tests.doors import Doors
 
 
+async def fill(settings: Settings, feeds: Store) -> None:
+    """Prepare a store, and a log of 60 events that it lacks."""
+    await topics.ensure(settings)
+    await store.prepare(feeds, settings)
+    await like(settings, 60)
+
+
+async def like(settings: Settings, count: int) -> None:
+    """Put likes on the log."""
+    async with Producer(settings) as producer:
+        await producer.publish(Like(user="ann", item=f"i{n}", at=now_ms()) for n in range(count))
+
+
 async def test_it_is_ready_once_it_has_caught_up(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """503 while much is to come, then 200, in a peak and beside another log, 503 after a flush."""
     monkeypatch.setattr(readiness, "BATCH", 20)
     monkeypatch.setattr(readiness, "FAR", 500)
-    await topics.ensure(settings)
-    async with store.opened(settings) as feeds, Producer(settings) as producer:
-        await store.prepare(feeds, settings)
-        await producer.publish(Like(user="ann", item=f"i{n}", at=now_ms()) for n in range(60))
-        await producer.flush()
+    async with store.opened(settings) as feeds:
+        await fill(settings, feeds)
         with serving(settings, tmp_path) as doors:
             early = doors.client.get("/ready")
             async with crew(settings, tmp_path, workers=1) as team:
                 await team.caught_up()
             answers(doors, 200)
-            await producer.publish(Like(user="ann", item=f"i{n}", at=now_ms()) for n in range(30))
-            await producer.flush()
+            await like(settings, 30)
             time.sleep(1.2)
             caught_up = doors.client.get("/ready")
             await of_another_log(feeds)
@@ -60,11 +69,8 @@ async def test_what_is_not_known_is_served_and_is_not_caught_up(
     """While the lag cannot be measured feeds are served; once it can the API has to catch up."""
     monkeypatch.setattr(readiness, "BATCH", 20)
     monkeypatch.setattr(readiness, "AGAIN_S", 0.2)
-    await topics.ensure(settings)
-    async with store.opened(settings) as feeds, Producer(settings) as producer:
-        await store.prepare(feeds, settings)
-        await producer.publish(Like(user="ann", item=f"i{n}", at=now_ms()) for n in range(60))
-        await producer.flush()
+    async with store.opened(settings) as feeds:
+        await fill(settings, feeds)
         await feeds.set(breakers.KEY, "unreadable")
         with serving(settings, tmp_path) as doors:
             unknown = doors.client.get("/ready")
