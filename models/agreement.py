@@ -38,6 +38,7 @@ class _Case:
     held: Holding
     expected: Viewer
     pairs: Mapping[str, Pair]
+    entries: Mapping[str, int]  # of the feed held
 
     @property
     def user(self) -> str:
@@ -49,7 +50,7 @@ class _Case:
 
 def disagreements(view: View, user: str, held: Holding) -> list[Difference]:
     """Compare all that is held of `user` but the scores of the feed."""
-    case = _Case(view, held, viewer(view, user), view.pairs(user))
+    case = _Case(view, held, viewer(view, user), view.pairs(user), dict(held.feed))
     differing = [
         *apart(user, "circle", view.circle(user), held.circle),
         *_about_viewer(case),
@@ -139,10 +140,11 @@ def _about_candidate(case: _Case, one: Candidate) -> list[Difference]:
 
 def _about_social(case: _Case, one: Candidate) -> list[Difference]:
     """Compare the score of a candidate by the circle: that of its feed, or else made anew."""
-    proofs, entry = case.pairs.get(one.item, Pair()).proofs, dict(case.held.feed).get(one.item)
-    expected = range_of(case.view, case.user, Pair(proofs))
+    proofs, entry = case.pairs.get(one.item, Pair()).proofs, case.entries.get(one.item)
     if proofs and entry is not None:
         expected = Range(entry, entry, slack=0)
+    else:
+        expected = range_of(case.view, case.user, Pair(proofs))
     score = one.social if one.social > -math.inf else None
     if agree(score, expected) and (Source.SOCIAL in one.sources) == bool(proofs):
         return []

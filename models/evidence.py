@@ -65,9 +65,11 @@ def _are_newest(found: Sequence[Proof], live: Sequence[Proof], most: int) -> boo
 
 def _counts(pair: Pair, held: Holding) -> range | None:
     """Give how many acts, or actors, may be counted; None where all are named."""
+    if len(held.circle) <= WIDE:
+        return None
     live = Counter(proof.kind for proof in pair.proofs)
     ever = live + Counter(proof.kind for proof in pair.expired)
-    if len(held.circle) <= WIDE or max(ever.values(), default=0) <= NAMED:
+    if max(ever.values(), default=0) <= NAMED:
         return None
     return range(min(COUNTED, max(live.values(), default=0)), ever.total() + 1)
 

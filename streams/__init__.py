@@ -16,6 +16,7 @@ Where things are:
     alteration    options of topics, set one by one: a request that aiokafka does not know
     topics        the topics: created, checked, and where their logs lie
     library       the shard functions in the store: streams/functions/*.lua as one library
+    connections   connections to the store that let go of a task as soon as it is cancelled
     store         the Redis or Valkey that holds the feeds, and what it must be like
     metrics       metrics on a port of their own, for Prometheus, and what a supervisor asks there
 

@@ -203,7 +203,8 @@ async def _waiting(lane: asyncio.Queue[Any], patience_s: float | None) -> list[A
     """Take what waits in a lane: one call for many small batches, or they would never catch up."""
     events = []
     try:
-        events.append(await asyncio.wait_for(lane.get(), patience_s))
+        async with asyncio.timeout(patience_s):
+            events.append(await lane.get())
     except TimeoutError:
         return []
     while not lane.empty():

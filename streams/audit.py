@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from models.counting import counted
 from models.difference import ASPECTS
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.snapshots import Moment
 
+    Take: TypeAlias = Callable[[], Awaitable[tuple[Moment, "Held"]]]
+
 USERS_AT_ONCE = 8  # in one snapshot: a few milliseconds of the store
 ITEMS_AT_ONCE = 500  # as much
 TOPICS_AT_ONCE = 20
@@ -47,7 +49,9 @@ TOPICS = 200  # whose lists are compared
 SHOWN = 10  # differences kept to be shown
 BUSY_S = 30.0  # how long a job may stay open
 BUSY_POLL_S = 0.1
+SENT_S = 0.001  # in which a question goes out, for which the event loop has some turns to make
 
+T = TypeVar("T")
 Held = TypeVar("Held")
 
 
@@ -198,8 +202,10 @@ class Inspector:
         self, members: Sequence[str], *, at_once: int = USERS_AT_ONCE
     ) -> AsyncIterator[tuple[str, list[Difference]]]:
         """Give each user with their differences, of `at_once` users as of one moment."""
-        for chunk in _batched(members, at_once):
-            found = await self._settled(partial(self._takes.users, self._shard, chunk))
+        chunks = _batched(members, at_once)
+        async for found in self._settled(
+            partial(self._takes.users, self._shard, chunk) for chunk in chunks
+        ):
             for user, held in found.items():
                 self._meet(item for item, _ in held.feed)
                 self._meet(one.item for one in held.candidates)
@@ -210,10 +216,12 @@ class Inspector:
         """Give the differences of some items and lists at a time, with the number of items."""
         items = _choose(self._met, ITEMS, chance)
         topics = _choose(self._log.topics(), TOPICS, chance)
-        for chunk, subjects in zip_longest(
+        chunks = zip_longest(
             _batched(items, ITEMS_AT_ONCE), _batched(topics, TOPICS_AT_ONCE), fillvalue=()
+        )
+        async for shelf in self._settled(
+            partial(self._takes.shelf, self._shard, chunk, subjects) for chunk, subjects in chunks
         ):
-            shelf = await self._settled(partial(self._takes.shelf, self._shard, chunk, subjects))
             yield self._examine(shelf)
 
     def _examine(self, shelf: Shelf) -> tuple[int, list[Difference]]:
@@ -229,8 +237,13 @@ class Inspector:
     def _is_at_home(self, item: str) -> bool:
         return shard_of(item, self._shards) == self._shard
 
-    async def _settled(self, take: Callable[[], Awaitable[tuple[Moment, Held]]]) -> Held:
-        """Take a snapshot with no job open, and fold the log to it."""
+    async def _settled(self, takes: Iterable[Take[Held]]) -> AsyncIterator[Held]:
+        """Take snapshots with no job open, one while another is compared; fold the log to each."""
+        async for moment, held in ahead(partial(self._idle, take) for take in takes):
+            await self._fold.reach(self._shard, moment)
+            yield held
+
+    async def _idle(self, take: Take[Held]) -> tuple[Moment, Held]:
         try:
             async with asyncio.timeout(BUSY_S):
                 while (taken := await take())[0].busy:  # noqa: ASYNC110 - a worker ends it
@@ -240,6 +253,22 @@ class Inspector:
                 f"shard {self._shard} has had a job open for {BUSY_S:.0f} s: start a worker, it "
                 "goes on with the job, then audit again"
             ) from error
-        moment, held = taken
-        await self._fold.reach(self._shard, moment)
-        return held
+        return taken
+
+
+async def ahead(asks: Iterable[Callable[[], Awaitable[T]]]) -> AsyncIterator[T]:
+    """Give the answers in turn; while one is made use of the next is asked for, and no other."""
+    asked: asyncio.Future[T] | None = None
+    try:
+        for ask in asks:
+            answers = [await asked] if asked else []
+            asked = asyncio.ensure_future(ask())
+            await asyncio.sleep(SENT_S)
+            for answer in answers:
+                yield answer
+        if asked:
+            yield await asked
+    finally:
+        if asked:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)

@@ -66,7 +66,8 @@ class Exposures:
         """Write once a second for as long as there is something to write."""
         while self._counts:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), WRITE_EVERY_S)
+                async with asyncio.timeout(WRITE_EVERY_S):
+                    await self._closing.wait()
             await self._write()
 
     async def _write(self) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.snapshots import Moment
 
-AT_ONCE = 1_000  # events: a few ms, in which nothing else is done
+AT_ONCE = 250  # events: a few ms, in which nothing else is done
 
 
 class Fold:

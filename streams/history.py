@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Keep: TypeAlias = Callable[[events.Event], bool]
 
 AHEAD_MS = 5 * MINUTE  # by which an event may be later than the broker's timestamp on it
-READ_RECORDS = 1_000  # judged at a time: a few ms, in which nothing else is done
+READ_RECORDS = 250  # judged at a time: a few ms, in which nothing else is done
 
 
 def everything(event: events.Event) -> bool:

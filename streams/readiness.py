@@ -65,7 +65,8 @@ class Readiness:
         if self._measuring is None:
             self._measuring = asyncio.create_task(self._measure_on())
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._measured.wait(), FIRST_S)
+            async with asyncio.timeout(FIRST_S):
+                await self._measured.wait()
         is_fit = self._caught_up or not self._measured.is_set()
         return 0 if is_fit else self._lag
 

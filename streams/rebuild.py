@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 SCANNED = 500  # warm users listed at a time
 WOKEN_AT_ONCE = 4  # in one go: a few milliseconds of the store
+WAKINGS_AT_ONCE = 2  # one runs, one waits
 PART_OF_HOLD = 0.8  # of the time that workers wait, in which to swap
 POLL_S = 0.005
 REACH_S = 30.0  # for the new generation to come near; then workers have to wait all the same
@@ -95,6 +96,7 @@ class Rebuild:
         self._progress = progress
         self._woken = 0
         self._held_ms = 0
+        self._turns = asyncio.Semaphore(WAKINGS_AT_ONCE)
 
     async def run(self, swapped: Callable[[], None]) -> Rebuilt:
         """Do what is left to do; `swapped` is called once the new generation serves."""
@@ -108,7 +110,9 @@ class Rebuild:
         async with spot_check.opened(
             self._settings, users=self._options.users, seed=self._options.seed
         ) as checking:
-            if not serves:
+            if serves:
+                await checking.read()
+            else:
                 await _together(self._fill(), checking.read())
                 verdict = await self._take_over(checking)
                 serves = verdict.is_equal
@@ -189,14 +193,16 @@ class Rebuild:
             cursor = None
             while cursor != 0:
                 cursor, found = await old.zscan(f"warm:{{{shard}}}", cursor or 0, count=SCANNED)
-                for first in range(0, len(found), WOKEN_AT_ONCE):
-                    await self._wake_some(new, found[first : first + WOKEN_AT_ONCE])
+                parts = range(0, len(found), WOKEN_AT_ONCE)
+                await _together(
+                    *(self._wake_some(new, found[one : one + WOKEN_AT_ONCE]) for one in parts)
+                )
                 self._woken += len(found)
                 self._progress("waking", self._woken, max(total, self._woken))
 
     async def _wake_some(self, new: Store, found: list[Any]) -> None:
         shards = self._settings.shards
-        async with new.pipeline(transaction=False) as ask:
+        async with self._turns, new.pipeline(transaction=False) as ask:
             for user, at in found:
                 fence = fence_key(shard_of(user, shards))
                 ask.fcall(f"likewave_{SCHEMA}_wake", 1, fence, user, shards, str(int(at)))
@@ -233,7 +239,7 @@ async def _together(*work: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _beside(work: Coroutine[Any, Any, T], endless: Coroutine[Any, Any, None]) -> T:

@@ -15,7 +15,7 @@ Compared is all that an audit compares of users; of items nothing is counted.
 from __future__ import annotations
 
 import hashlib
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
     from models.events import Event
     from streams.audit import Takes
-    from streams.history import History
+    from streams.history import History, Keep
     from streams.settings import Settings
 
 EDGES = ("friendships",)
+RANK_SIZE = 8  # bytes
 
 
 class Choice:
@@ -42,6 +43,7 @@ class Choice:
         self._count = count
         self._seed = str(seed).encode()
         self._ranks: dict[str, bytes] = {}
+        self._bound = b"\xff" * RANK_SIZE  # below which the next is chosen
 
     @property
     def users(self) -> list[str]:
@@ -51,10 +53,12 @@ class Choice:
     def hear(self, event: Event) -> bool:
         """Consider the accounts of an event, which need not be kept."""
         for account in event.accounts:
-            rank = hashlib.blake2b(account.encode(), digest_size=8, key=self._seed).digest()
-            self._ranks[account] = rank
-            if len(self._ranks) > self._count:
-                del self._ranks[max(self._ranks, key=self._ranks.__getitem__)]
+            rank = hashlib.blake2b(account.encode(), digest_size=RANK_SIZE, key=self._seed).digest()
+            if rank < self._bound:
+                self._ranks[account] = rank
+                if len(self._ranks) > self._count:
+                    del self._ranks[max(self._ranks, key=self._ranks.__getitem__)]
+                    self._bound = max(self._ranks.values(), default=b"")
         return False
 
 
@@ -64,7 +68,6 @@ class Sample:
     def __init__(self, users: Collection[str]) -> None:
         self.users = set(users)
         self._near = set(users)  # and who ever reached them
-        self._is_closed = False
 
     def hear(self, event: Event) -> bool:
         """Note who reaches a user; the event need not be kept."""
@@ -97,17 +100,29 @@ def _reached(event: Event) -> Iterator[tuple[str, str]]:
 
 
 class SpotCheck:
-    """Checks the same users again and again."""
+    """Checks the same users again and again, once they are chosen."""
 
-    def __init__(self, sample: Sample, log: History, settings: Settings) -> None:
-        self._sample = sample
-        self._log = log
+    def __init__(self, settings: Settings, choice: Choice, opened: AsyncExitStack) -> None:
         self._settings = settings
-        self._folds = [Fold(log, settings) for _ in range(settings.shards)]
+        self._choice = choice
+        self._opened = opened
+        self._sample: Sample
+        self._log: History
+        self._folds: list[Fold]
 
     async def read(self) -> None:
-        """Read what is in the log now; a check reads what it lacks."""
+        """Choose users, and read what is in the log now; a check reads what it lacks."""
+        await self._hear_edges(self._choice.hear)
+        self._sample = Sample(self._choice.users)
+        await self._hear_edges(self._sample.hear)
+        needed = history.opened(self._settings, keep=self._sample.keep)
+        self._log = await self._opened.enter_async_context(needed)
+        self._folds = [Fold(self._log, self._settings) for _ in range(self._settings.shards)]
         await self._log.read_to_end()
+
+    async def _hear_edges(self, hear: Keep) -> None:
+        async with history.opened(self._settings, EDGES, hear) as edges:
+            await edges.read_to_end()
 
     async def fold(self, takes: Takes) -> None:
         """Fold what the store has by now; a check folds what it lacks."""
@@ -131,12 +146,6 @@ class SpotCheck:
 
 @asynccontextmanager
 async def opened(settings: Settings, *, users: int, seed: int) -> AsyncIterator[SpotCheck]:
-    """Choose up to `users` with friendships, and open the log for what concerns them."""
-    choice = Choice(users, seed)
-    async with history.opened(settings, EDGES, choice.hear) as edges:
-        await edges.read_to_end()
-    sample = Sample(choice.users)
-    async with history.opened(settings, EDGES, sample.hear) as edges:
-        await edges.read_to_end()
-    async with history.opened(settings, keep=sample.keep) as log:
-        yield SpotCheck(sample, log, settings)
+    """Prepare to check up to `users` with friendships, chosen by `seed` when they are read."""
+    async with AsyncExitStack() as stack:
+        yield SpotCheck(settings, Choice(users, seed), stack)

@@ -28,6 +28,7 @@ from models.errors import StoreError
 from models.policy import Policy
 from streams import library, tls
 from streams.clock import now_ms
+from streams.connections import make_obedient
 from streams.library import SCHEMA
 from streams.settings import how_to_reach
 
@@ -80,6 +81,7 @@ def connect(settings: Settings, name: str | None = None, *, database: int | None
         **_encryption(settings),
         client_name=name or f"{called.get()}@{_process()}",
     )
+    make_obedient(pool)
     if database is not None:
         pool.connection_kwargs["db"] = database
     return Redis.from_pool(pool)

@@ -197,7 +197,8 @@ async def _drain(fetcher: Fetcher, active: set[TP], patience_s: float) -> dict[T
         if fetcher._records:  # noqa: SLF001 - of a partition that had no room, but soon may have
             left = min(left, ROOM_WAIT_S)
         try:
-            await asyncio.wait_for(waiter, left)  # raises what the fetch raised
+            async with asyncio.timeout(left):
+                await waiter  # raises what the fetch raised
         except TimeoutError:
             return {}
         if fetcher._closed:  # noqa: SLF001
@@ -330,7 +331,8 @@ class BatchConsumer(driver.Consumer):
         if self.flow_active and not self._get_active_partitions():
             self._room.clear()
             try:
-                await asyncio.wait_for(self._room.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._room.wait()
             except TimeoutError:
                 return {}, set()
         return await super()._wait_next_records(timeout)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from models.errors import BrokerError, StoreError
 from models.events import Befriend, Erase, Hide, Like, Post, Takedown
 from streams import audit as module
 from streams import spot_check, store, topics
-from streams.audit import Verdict, audit, render
+from streams.audit import Verdict, ahead, audit, render
 from streams.clock import now_ms
 from streams.continuous import WORTH, Audited, ContinuousAudit
 from streams.history import AHEAD_MS, judge
@@ -466,3 +467,37 @@ def test_a_choice_does_not_hang_on_the_order() -> None:
 
     assert chosen(1, history) == chosen(1, history[::-1])
     assert len({tuple(chosen(seed, history)) for seed in range(5)}) == 5
+
+
+async def test_snapshots_are_taken_ahead_but_one_at_a_time() -> None:
+    """The next is on its way while one is compared; an older one never comes after a newer one."""
+    under_way, told = 0, list[str]()
+
+    async def ask(number: int) -> int:
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1
+        told.append(f"asked {number}")
+        await asyncio.sleep(0)
+        under_way -= 1
+        return number
+
+    answers = ahead(partial(ask, number) for number in range(3))
+    async for number in answers:
+        told.append(f"used {number}")
+    assert told == ["asked 0", "asked 1", "used 0", "asked 2", "used 1", "used 2"]
+
+
+async def test_nothing_is_asked_for_any_more_where_nobody_goes_on() -> None:
+    """Whoever stops amid the answers leaves no question behind."""
+    ended = asyncio.Event()
+
+    async def ask() -> None:
+        try:
+            await asyncio.sleep(3_600 if ended.is_set() else 0)
+        finally:
+            ended.set()
+
+    async with aclosing(ahead([ask] * 3)) as answers:
+        await anext(answers)
+    assert len(asyncio.all_tasks()) == 1

@@ -1,20 +1,23 @@
-"""Whoever stops a client of Kafka is cancelled by nobody but who cancels it."""
+"""Whoever is cancelled ends, and whoever stops a client of Kafka is cancelled by nobody else."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from streams import history, kafka, topics
+from streams import history, kafka, store, topics
 from streams.interrupts import dismiss
+from tests.replica import SEED
 
 if TYPE_CHECKING:
     from streams.local import Broker
     from streams.settings import Settings
 
+CANCELLED = 1_000  # tasks
 FAILED_S = 0.5  # after which the fetches of a consumer have failed, and wait to be tried again
 
 
@@ -91,3 +94,21 @@ async def test_who_is_told_to_leave_leaves_without_a_word() -> None:
     await dismiss(working)
 
     assert working.cancelled()
+
+
+async def test_whoever_talks_to_the_store_ends_when_cancelled(settings: Settings) -> None:
+    """However far a command has come: waiting for a task that was cancelled never takes long."""
+    chance = random.Random(SEED)
+
+    async def talk(feeds: store.Store) -> None:
+        while True:
+            await feeds.exists("nothing")
+
+    async with store.opened(settings) as feeds:
+        for number in range(CANCELLED):
+            talking = asyncio.create_task(talk(feeds))
+            for _ in range(chance.randrange(40)):
+                await asyncio.sleep(0)
+            talking.cancel()
+            _, going_on = await asyncio.wait([talking], timeout=5)
+            assert not going_on, f"task {number} of seed {SEED}"

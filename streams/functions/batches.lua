@@ -76,7 +76,7 @@ end
 
 -- What is left to do once a call, when its rows are done.
 local function finish()
-  for item in pairs(engaged) do write_counts(item) end
+  write_counts(engaged)
   tell()
 end
 

@@ -36,19 +36,32 @@ local function counts_nothing(known)
   return (known.like or 0) + (known.share or 0) + (known.view or 0) == 0
 end
 
--- Write down what counts for the item: once a call, but before the item is read or written elsewhere.
-local function write_counts(item)
-  local now = engaged[item]
-  engaged[item] = nil
-  if not now or not now.changed then return end
-  if counts_nothing(now) then return unlist(item, now.topics) end
-  local score = format('%.17g', now.score)
-  local columns = { 'score', score }
-  for kind, counter in pairs(COUNTER) do
-    if now[kind] then columns[#columns + 1], columns[#columns + 2] = counter, digits(now[kind]) end
+-- Write down what counts for items (item -> anything): once a call, but of an item before it is read or
+-- written elsewhere. Each list of what trends is written to once.
+local function write_counts(items)
+  local lists = {}
+  for item in pairs(items) do
+    local now = engaged[item]
+    engaged[item] = nil
+    if now and now.changed then
+      local score = format('%.17g', now.score)
+      local columns = { 'score', score }
+      for kind, counter in pairs(COUNTER) do
+        if now[kind] then columns[#columns + 1], columns[#columns + 2] = counter, digits(now[kind]) end
+      end
+      call('HSET', 'item' .. tag .. item, unpack(columns))
+      for _, trending in ipairs(trending_of(now.topics)) do
+        local list = lists[trending] or {}
+        lists[trending] = list
+        list[#list + 1], list[#list + 2] = score, item
+      end
+    end
   end
-  call('HSET', 'item' .. tag .. item, unpack(columns))
-  for _, trending in ipairs(trending_of(now.topics)) do call('ZADD', trending, score, item) end
+  for trending, list in pairs(lists) do
+    for first = 1, #list, 2 * SLICE do
+      call('ZADD', trending, unpack(list, first, math.min(first + 2 * SLICE - 1, #list)))
+    end
+  end
 end
 
 -- `by` is whose act it is: an author's own counts nothing.
@@ -56,7 +69,7 @@ local function engage(item, kind, by, change, gained, lost)
   local now = engagement_of(item)
   if by and now.author == by then return end
   now.changed, now[kind] = true, (now[kind] or 0) + change
-  if counts_nothing(now) then return write_counts(item) end
+  if counts_nothing(now) then return unlist(item, now.topics) end
   if now.score and lost then now.score = without(now.score, lost, policy.trending_half_life) end
   if gained then now.score = now.score and merge(now.score, gained, policy.trending_half_life) or gained end
 end
@@ -104,7 +117,7 @@ end
 local function reauthor(item)
   local key = 'item' .. tag .. item
   alter(item)
-  write_counts(item)
+  write_counts({ [item] = true })
   local was = call('HMGET', key, 'author', 'topics', 'home')
   local first = call('ZRANGE', 'actors' .. tag .. 'post:' .. item, '0', '0', 'WITHSCORES')
   local author, at, home = first[1], first[2], was[3]
@@ -121,7 +134,7 @@ local function reauthor(item)
     call('ZREMRANGEBYRANK', 'fresh' .. here, '0', digits(-1 - FRESH_KEPT))
   end
   if was[1] and was[1] ~= author then recount(item, was[1], 1) end
-  write_counts(item)
+  write_counts({ [item] = true })
   local score = call('HGET', key, 'score')
   for k, trending in ipairs(trending_of(was[2] or '')) do
     if k > 1 then call('ZREM', trending, item) end
