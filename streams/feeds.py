@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
+from collections import deque
 from dataclasses import dataclass, fields, replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
 STEP = 512  # units of work (signals) in one call: about 3 ms
 CALLS_AT_ONCE = 2  # of one shard: one runs, one waits; readers wait for no more
+CALL_MS = 6  # that rows of little work may take, too, the call before theirs included
 FEWEST_ROWS, MOST_ROWS = 16, 4_096  # rows sent in one call
+LATELY = 16  # calls, of which the fastest tells what a row takes: others waited as well
 FLUSHED = "POLICY the shard holds feeds of other numbers: none"
 PATIENCE_S = (0.05, 2.0)  # first and longest pause while the store is away
 PASSING = (
@@ -62,8 +66,8 @@ class Span:
 class Shards:
     """All shards of a deployment, as a worker writes to them.
 
-    `step` is the work of one call, `most_rows` how many rows are sent in it; `turns` is how many
-    calls may be under way in all shards together, unless given CALLS_AT_ONCE in each.
+    `step` is the work of one call; `turns` is how many calls may be under way in all shards
+    together, unless given CALLS_AT_ONCE in each.
     """
 
     def __init__(
@@ -72,15 +76,14 @@ class Shards:
         settings: Settings,
         *,
         step: int = STEP,
-        most_rows: int = MOST_ROWS,
         turns: asyncio.Semaphore | None = None,
     ) -> None:
         self._store = store
         self._count = settings.shards
         self._policy = numbers(settings) | {"step": step}
-        self._most_rows = most_rows
-        self._rows = [FEWEST_ROWS] * settings.shards
         shards = range(settings.shards)
+        self._rows = [FEWEST_ROWS for _ in shards]
+        self._row_ms = [deque[float](maxlen=LATELY) for _ in shards]
         self._turns = [turns or asyncio.Semaphore(CALLS_AT_ONCE) for _ in shards]
         self.waits = False  # for a store that takes no writes
 
@@ -102,26 +105,33 @@ class Shards:
     async def drain(self, shard: int) -> None:
         """Finish the job that a worker left open in `shard`."""
         policy = msgspec.msgpack.encode(self._policy)
-        while await self._call(shard, "drain", policy):
-            pass
+        is_open, _ = await self._call(shard, "drain", policy)
+        while is_open:
+            is_open, _ = await self._call(shard, "drain", policy)
 
     async def _apply(self, shard: int, rows: Rows, home: list[int], span: Span, at: int) -> int:
         first, total, busy, left = 0, 0, 1, span
         while left.begin < left.next or busy:
             last = _between_records(rows, first + self._rows[shard])
             piece = self._encode(rows, home, slice(first, last), left, at)
-            position, busy, applied, work = await self._call(shard, "apply", piece)
+            (position, busy, applied, work), took_ms = await self._call(shard, "apply", piece)
             if position > left.begin:  # a store that loses what it has done must refuse the rest
                 left = replace(left, begin=position, from_start=False)
             total += work
-            self._pace(shard, applied, asked=last - first)
+            self._pace(shard, applied, asked=last - first, took_ms=took_ms)
             first = bisect_left(rows.offset, position, first)
         return total
 
-    def _pace(self, shard: int, applied: int, *, asked: int) -> None:
-        """Ask next for about as many rows as a call got done, and more where it did them all."""
+    def _pace(self, shard: int, applied: int, *, asked: int, took_ms: float) -> None:
+        """Ask next for about as many rows as a call got done, and more where it did them all.
+
+        Rows that are hardly any work take time all the same: no more than a call may take.
+        """
+        if applied:
+            self._row_ms[shard].append(took_ms / applied)
         wanted = 2 * asked if applied == asked else applied + FEWEST_ROWS
-        self._rows[shard] = min(max(wanted, FEWEST_ROWS), self._most_rows)
+        in_time = CALL_MS / min(self._row_ms[shard], default=CALL_MS / MOST_ROWS)
+        self._rows[shard] = max(FEWEST_ROWS, min(wanted, int(in_time), MOST_ROWS))
 
     def _encode(self, rows: Rows, home: list[int], piece: slice, span: Span, at: int) -> bytes:
         upto = span.next if piece.stop == len(rows) else rows.offset[piece.stop]
@@ -141,14 +151,17 @@ class Shards:
             }
         )
 
-    async def _call(self, shard: int, function: str, blob: bytes) -> Any:
+    async def _call(self, shard: int, function: str, blob: bytes) -> tuple[Any, float]:
+        """Call a function of a shard, once it can be; give the answer, and how long it took, ms."""
         name = f"likewave_{SCHEMA}_{function}"
         pause, longest = PATIENCE_S
         while True:
             try:
                 async with self._turns[shard]:
+                    began = perf_counter()
                     with worker_metrics.call_seconds.time():
                         answer = await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
+                    took_ms = 1_000 * (perf_counter() - began)
             except PASSING as error:
                 worker_metrics.store_retries.inc()
                 self._wait("store away", shard, error)
@@ -165,7 +178,7 @@ class Shards:
                 if self.waits:
                     log.info("store back", shard=shard)
                 self.waits = False
-                return answer
+                return answer, took_ms
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
 

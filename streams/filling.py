@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 EDGES_FIRST = ("friendships", "preferences", "posts")  # so that acts meet circles that are whole
 PARTITIONS_AT_ONCE = 6
-MOST_ROWS = 128  # in one call: where nobody is warm rows count as hardly any work, but take 2 ms
 CALLS_AT_ONCE = 2  # of all shards: one runs, one waits; readers wait for both, and the workers' own
 FETCH_MS = 50  # that the broker waits for records, and all that it is asked meanwhile
 WAIT_S = 0.2  # for records
@@ -168,7 +167,7 @@ async def opened(
     check_internals()
     names, counts = await log_ids(settings), await partition_counts(settings)
     turns = asyncio.Semaphore(CALLS_AT_ONCE)
-    shards = Shards(store, settings, most_rows=MOST_ROWS, turns=turns)
+    shards = Shards(store, settings, turns=turns)
     fences = Fences(store, settings, names)
     places = [TP(settings.topic(name), number) for name in topics for number in range(counts[name])]
     counting_all = Shedding(store, settings)  # which nobody tells of what waits

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCANNED = 500  # warm users listed at a time
-WOKEN_AT_ONCE = 4  # in one go: a few milliseconds of the store
+WOKEN_AT_ONCE = 2  # in one go: a few milliseconds of the store
 WAKINGS_AT_ONCE = 2  # one runs, one waits
 PART_OF_HOLD = 0.8  # of the time that workers wait, in which to swap
 POLL_S = 0.005

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-CAUGHT_UP_S = 90.0
+STUCK_S = 60.0  # whatever the machine, something goes on by then
 
 
 class Worker(Child):
@@ -73,21 +73,25 @@ class Crew:
         await asyncio.gather(*[self.dismiss(worker) for worker in self.workers])
 
     async def caught_up(self) -> None:
-        """Wait until every shard holds the whole log."""
-        async with asyncio.timeout(CAUGHT_UP_S), store.opened(self.settings) as feeds:
-            while not await self._holds_all(feeds):
+        """Wait until every shard holds the whole log, for a step to it no longer than STUCK_S."""
+        before = -1
+        async with asyncio.timeout(STUCK_S) as patience, store.opened(self.settings) as feeds:
+            while left := await self._left(feeds):
+                if left != before:
+                    patience.reschedule(asyncio.get_running_loop().time() + STUCK_S)
+                before = left
                 await asyncio.sleep(0.2)
 
-    async def _holds_all(self, feeds: store.Store) -> bool:
-        bounds = await topics.log_bounds(self.settings)
+    async def _left(self, feeds: store.Store) -> int:
+        """Count the events that shards do not hold yet, an open job as one."""
+        bounds, left = await topics.log_bounds(self.settings), 0
         for shard in range(self.settings.shards):
             fences = await reader.fences(feeds, shard)
-            if await reader.is_busy(feeds, shard):
-                return False
+            left += await reader.is_busy(feeds, shard)
             for (topic, partition), (_, end) in bounds.items():
-                if topic in TOPICS and end > fences.get(f"{topic}:{partition}", (0, "", 0))[0]:
-                    return False
-        return True
+                if topic in TOPICS:
+                    left += max(0, end - fences.get(f"{topic}:{partition}", (0, "", 0))[0])
+        return left
 
     async def assert_equal(self, *, rejected: int = 0) -> None:
         """Hold every feed against the log, of which `rejected` records break the contract."""
