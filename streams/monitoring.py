@@ -1,6 +1,7 @@
 """The commands that watch over the stream: lag, top, monitor."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from models.errors import LikewaveError
 from models.verdict import Verdict
 from streams import display, lag_tables, logs
+from streams.clock import now_ms
 from streams.settings import Settings, load
 from streams.terminal import Json, say, write_json, write_json_line, write_table
 from streams.verdicts import Diagnosis, Lookout
@@ -41,7 +43,7 @@ def lag(*, watch: Watch = False, window: Window = 3.0, json: Json = False) -> No
 
     The exit code is 0 where all is OK, 1 with a WARN, 2 with anything worse,
     and 3 where Kafka or Redis cannot be asked. --watch --json writes one line
-    a look, changed or not.
+    a look, changed or not, with the moment `at` (Unix ms) of this machine.
     """
     try:
         found = asyncio.run(_lag(load(), window, watch=watch, json=json))
@@ -95,7 +97,7 @@ async def _lag(settings: Settings, window_s: float, *, watch: bool, json: bool) 
     remembered_s = WATCHED_S if watch else window_s
     async with Lookout(settings, window_s=remembered_s, recent_s=window_s) as lookout:
         while watch and json:  # a line a look: a script hears that it lives where nothing changes
-            write_json_line(await lookout.look())
+            write_json_line({"at": now_ms()} | asdict(await lookout.look()))
             await asyncio.sleep(display.EVERY_S)
         if watch:
             await display.show(lookout.look, lag_tables.lag, None, watch=True)

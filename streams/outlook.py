@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
 from models.errors import StoreError
 from streams import report as reports
 from streams import store as stores
-from streams.clock import now_ms
 from streams.course import Course
 from streams.verdicts import Lookout
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-AGAIN_MS = 900  # within which whoever asks here is given the same
+AGAIN_S = 0.9  # within which whoever asks here is given the same
 WINDOW_S, RECENT_S = 60.0, 8.0  # as the monitor has them
 
 
@@ -38,6 +38,7 @@ class Outlook:
         self._monitor_at = 0
         self._course = Course()
         self._sight: Sight | None = None
+        self._seen_s = 0.0
         self._one_at_a_time = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -49,8 +50,9 @@ class Outlook:
     async def sight(self) -> Sight:
         """Give what there is to see now; never raise a LikewaveError."""
         async with self._one_at_a_time:
-            if self._sight is None or now_ms() - self._sight.report.at >= AGAIN_MS:
+            if self._sight is None or perf_counter() - self._seen_s >= AGAIN_S:
                 self._sight = await self._told() or await self._made()
+                self._seen_s = perf_counter()
                 self._course = self._sight.report.course
             return self._sight
 
@@ -58,12 +60,13 @@ class Outlook:
         try:
             async with stores.opened(self._settings) as store:
                 found = await reports.last(store)
+                age_ms = await reports.age_ms(store, found) if found else 0
         except StoreError:
             return None
         if found is None:
             return None
         self._monitor_at = found.at
-        if now_ms() - found.at >= reports.FRESH_MS:
+        if age_ms >= reports.FRESH_MS:
             return None
         return Sight(by_monitor=True, monitor_at=found.at, report=found)
 

@@ -60,6 +60,8 @@ def rebuild_(  # noqa: PLR0913 - each is an option
         return
     changed = asyncio.run(changes(settings))
     if not _is_agreed(changed, yes=yes, json=json):
+        if json:
+            write_json({"swapped": False, "changes": changed})
         raise typer.Exit(1)
     options = Options(database=database, users=users, force=force, another_log=another_log)
     try:

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from models.events import Like
 from models.finding import State
+from models.policy import MINUTE
 from models.refusal import CLI
 from models.verdict import Verdict
 from streams import broker_checks, reader, store, store_checks, topics
@@ -308,6 +309,9 @@ def test_a_script_that_watches_hears_of_every_look(settings: Settings, tmp_path:
         process.send_signal(signal.SIGINT)
         process.communicate()
 
+    moments = [one.pop("at") for one in looks]
     assert looks[0]["error"].startswith("no ")
     assert looks == 3 * looks[:1]
+    assert moments == sorted(set(moments))
+    assert abs(now_ms() - moments[-1]) < MINUTE
     assert process.returncode == 130

@@ -361,7 +361,8 @@ async def test_another_policy_is_agreed_to_and_named(settings: Settings, tmp_pat
         agreed = await rebuilt(other, tmp_path, "--yes")
         fewer = await rebuilt(other, tmp_path, "--shards", "1")
 
-    assert (refused.returncode, refused.stdout, before) == (1, "", {})
+    assert (refused.returncode, before) == (1, {})
+    assert json.loads(refused.stdout) == {"swapped": False, "changes": agreed["changes"]}
     assert refused.stderr == (
         f"The rebuild changes half_life_ms {6 * HOUR} -> {3 * HOUR}, shards 1 -> 2.\n"
         "likewave: the policy makes everybody's scores anew: --yes, or set it back\n"
