@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -17,25 +17,24 @@ from models.difference import Difference
 from models.errors import BrokerError, StoreError
 from models.events import Befriend, Erase, Hide, Like, Post, Takedown
 from streams import audit as module
-from streams import spot_check, store, topics
+from streams import store, topics
 from streams.audit import Verdict, ahead, audit, render
 from streams.clock import now_ms
 from streams.continuous import WORTH, Audited, ContinuousAudit
 from streams.history import AHEAD_MS, judge
 from streams.producer import Producer, Record
-from streams.spot_check import Choice, Sample
+from streams.spot_check import Choice, Sample, SpotCheck
 from tests.crew import crew
 from tests.replica import NOON, SEED, Replica, traffic
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from models.holding import Holding
     from models.view import View
     from streams.settings import Settings
     from streams.snapshots import Moment
-    from streams.spot_check import SpotCheck
 
 
 class Forged(Replica):
@@ -409,20 +408,19 @@ async def test_a_continuous_audit_does_not_run_out_of_users(
 ) -> None:
     """Where fewer than half are left others are chosen, but not before reading has paid."""
     stop, heard, choices = asyncio.Event(), list[Audited](), list[tuple[int, int]]()
-    opened = spot_check.opened
+    read = SpotCheck.read
 
-    @asynccontextmanager
-    async def noting(settings: Settings, *, users: int, seed: int) -> AsyncIterator[SpotCheck]:
-        async with opened(settings, users=users, seed=seed) as checking:
-            choices.append((seed, now_ms()))
-            yield checking
+    async def noting(checking: SpotCheck) -> None:
+        began = now_ms()
+        await read(checking)
+        choices.append((began, now_ms()))
 
     def hear(found: Audited) -> None:
         heard.append(found)
         if len(choices) == 2:
             stop.set()
 
-    monkeypatch.setattr(spot_check, "opened", noting)
+    monkeypatch.setattr(SpotCheck, "read", noting)
     async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
         await publish(settings, traffic(people=40, acts=100))
         await team.caught_up()
