@@ -4,8 +4,8 @@
 
 Readings follow each other at CYCLE_S, so a user's feed is read once for whatever happened to it in
 between, and always once more after the last thing that did. A stream takes the newest feed when it
-has sent the one before, so a slow one skips feeds, and none waits for another. What nobody has
-taken is not read again until somebody does.
+has sent the one before, so a slow one skips feeds, and none waits for another. For a stream that
+has not taken what it was shown nothing is read until it does.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Watch:
         await self._news.wait()
         if not self._screens.stopped:
             self._news.clear()
-            self._screens.taken(self.user)
+            self._screens.taken(self)
             return self._feed
         return None
 
@@ -105,7 +105,7 @@ class Screens:
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._due: dict[str, None] = {}  # named by a notice, in their order
         self._stale: dict[str, None] = {}  # to be read again when there is time
-        self._later: set[str] = set()  # to be read again when the reading before it was taken
+        self._later: set[Watch] = set()  # to be shown another reading when that before is taken
         self._wanted = asyncio.Event()
         self._missed = asyncio.Event()  # notices, for want of a connection
         self._tasks: list[asyncio.Task[None]] = []
@@ -161,19 +161,19 @@ class Screens:
         self._wanted.set()
         return watch
 
-    def taken(self, user: str) -> None:
+    def taken(self, watch: Watch) -> None:
         """Read a feed again that changed while a reading of it was still to be taken."""
-        if user in self._later:
-            self._later.remove(user)
-            self._due[user] = None
+        if watch in self._later:
+            self._later.remove(watch)
+            self._due[watch.user] = None
             self._wanted.set()
 
     def close(self, watch: Watch) -> None:
         """Watch no longer; the lease runs out by itself, since other processes may need it."""
+        self._later.discard(watch)
         self._watches[watch.user].discard(watch)
         if not self._watches[watch.user]:
             del self._watches[watch.user]
-            self._later.discard(watch.user)
 
     async def _listen(self) -> None:
         async for notice in notices.listen(self._store, self._shards):
@@ -231,19 +231,17 @@ class Screens:
     def _next(self) -> list[str]:
         """Take all who are due, and some of those who have been read a while ago."""
         users = self._due | dict.fromkeys(islice(self._stale, REFRESHED))
-        later = {user for user in users if self._is_behind(user)}
-        for user in later:
-            self._stale.pop(user, None)
-        self._later |= later
         self._due.clear()
-        return [user for user in users if user not in later]
+        for user in users:
+            self._later |= self._watches.get(user, set()) - self._ready(user)
+        return list(users)
 
-    def _is_behind(self, user: str) -> bool:
-        watches = self._watches.get(user, set())
-        return bool(watches) and all(watch.is_behind for watch in watches)
+    def _ready(self, user: str) -> set[Watch]:
+        """Give those who have taken what they were shown."""
+        return {watch for watch in self._watches.get(user, ()) if not watch.is_behind}
 
     async def _read(self, users: Iterable[str]) -> None:
-        watched = {user: self._watches[user] for user in users if user in self._watches}
+        watched = {user: ready for user in users if (ready := self._ready(user))}
         limits = {user: max(one.limit for one in watches) for user, watches in watched.items()}
         sleepers = [
             user for user, watches in watched.items() if user in self._stale or _lack(watches)
@@ -252,5 +250,5 @@ class Screens:
         for user in users:
             self._stale.pop(user, None)
         for user, feed in (await self._feeds.read(limits)).items():
-            for watch in self._watches.get(user, ()):
+            for watch in watched[user]:
                 watch.show(feed)

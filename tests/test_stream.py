@@ -230,6 +230,27 @@ async def test_what_nobody_takes_is_read_once(site: Site) -> None:
         assert shown == ["song0", "song8"]
 
 
+async def test_nothing_is_read_for_a_stream_that_takes_nothing(site: Site) -> None:
+    """Another stream of the user goes on by its own limit, and the slow one is shown the rest."""
+    screens = site.app.state.screens
+    fast, slow = await screens.open("bob", 1), await screens.open("bob", 5)
+    with fast, slow:
+        await fast.next()
+        await slow.next()
+        shown = []
+        for number in range(4):
+            await site.lives(*likes(number, 1))
+            async with asyncio.timeout(SOON_S):
+                shown.append(await fast.next())
+        late = [await slow.next(), await slow.next()]
+
+    assert [[one.item for one in feed.entries] for feed in shown] == [
+        [f"song{number}"] for number in range(4)
+    ]
+    assert [feed.entries[0].item for feed in late] == ["song0", "song3"]
+    assert len(late[1].entries) == min(5, len(late[0].entries) + 3)
+
+
 async def readings(site: Site) -> int:
     """Count what the store was asked for in shard functions that write nothing."""
     stats: Any = await site.feeder.store.info("commandstats")
