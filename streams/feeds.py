@@ -105,9 +105,8 @@ class Shards:
     async def drain(self, shard: int) -> None:
         """Finish the job that a worker left open in `shard`."""
         policy = msgspec.msgpack.encode(self._policy)
-        is_open, _ = await self._call(shard, "drain", policy)
-        while is_open:
-            is_open, _ = await self._call(shard, "drain", policy)
+        while (await self._call(shard, "drain", policy))[0]:
+            pass
 
     async def _apply(self, shard: int, rows: Rows, home: list[int], span: Span, at: int) -> int:
         first, total, busy, left = 0, 0, 1, span

@@ -59,11 +59,10 @@ class Outlook:
     async def _told(self) -> Sight | None:
         try:
             async with stores.opened(self._settings) as store:
-                found = await reports.last(store)
-                age_ms = await reports.age_ms(store, found) if found else 0
+                if (found := await reports.last(store)) is None:
+                    return None
+                age_ms = await reports.age_ms(store, found)
         except StoreError:
-            return None
-        if found is None:
             return None
         self._monitor_at = found.at
         if age_ms >= reports.FRESH_MS:
