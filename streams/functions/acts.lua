@@ -153,32 +153,61 @@ local function direct(row)
   if displaced then take_back(sender, user, displaced.item) end
 end
 
--- A view counts for the item at the item's home, and is remembered at the viewer's.
-
-local function see(user, item, register)
-  local key = 'seen' .. tag .. user
-  local wrote, _, only = write(key, policy.acts_kept, item, register)
-  if wrote and only then
-    call('ZADD', 'due' .. here, digits(floor(register / 2)), 'seen:' .. user)
-  end
-end
+-- A view counts for the item at the item's home, and is remembered at the viewer's. Nothing else in a
+-- call depends on either, so views are collected, and written once.
 
 local function view(row, kind)   -- `seen` is a view that counts for nothing
   local user, item, at = row.who, row.item, floor(row.register / 2)
   if at <= cut then return end
-  if row.mine then see(user, item, row.register) end
+  if row.mine then note(seen, user, row.register, item) end
   if kind == 'seen' or not row.own or is_down(item) then return end
-  local half_hour = floor(at / HALF_HOUR)
-  local key, member = 'views' .. tag .. digits(half_hour), item .. '|' .. user
-  local before, contribution = nil, tonumber(row.score)
-  if call('ZADD', key, 'NX', row.score, member) == 0 then
-    before = tonumber(call('ZSCORE', key, member))
-    if before >= contribution then return end
-    call('ZADD', key, row.score, member)
-  elseif not exists[key] then
-    call('ZADD', 'due' .. here, 'LT', digits((half_hour + 1) * HALF_HOUR), 'view:' .. digits(half_hour))
-    exists[key] = true
-  end
-  engage(item, 'view', user, before and 0 or 1, contribution, before)
+  note(views, floor(at / HALF_HOUR), row.score, item .. '|' .. user)
 end
 
+-- What a user saw, newest views only: the greater register is the newer.
+local function write_seen(user, registers)
+  local key, oldest = 'seen' .. tag .. user, math.huge
+  for k = 1, #registers, 2 do
+    oldest = math.min(oldest, floor(registers[k] / 2))
+    registers[k] = digits(registers[k])
+  end
+  local added = add_all(key, registers, 'GT')
+  if added == 0 then return end
+  local count = call('ZCARD', key)
+  if added == count then call('ZADD', 'due' .. here, digits(oldest), 'seen:' .. user) end
+  for _ = policy.acts_kept + 1, count do call('ZREM', key, (least(key))) end
+end
+
+-- Of the views that an account gave an item in one half hour the strongest counts.
+local function write_views(half_hour, contributions)
+  local key, strongest = 'views' .. tag .. digits(half_hour), {}
+  for k = 1, #contributions, 2 do
+    local member, contribution = contributions[k + 1], contributions[k]
+    local other = strongest[member]
+    if not other or tonumber(contribution) > tonumber(other) then strongest[member] = contribution end
+  end
+  local members, raised, is_new = names_of(strongest), {}, false
+  for first = 1, #members, SLICE do
+    local some = { unpack(members, first, math.min(first + SLICE - 1, #members)) }
+    for n, before in ipairs(call('ZMSCORE', key, unpack(some))) do
+      local member = some[n]
+      local contribution = tonumber(strongest[member])
+      before = tonumber(before or nil)
+      if not before or before < contribution then
+        local item, user = match(member, '^(.*)|(.*)$')
+        raised[#raised + 1], raised[#raised + 2] = strongest[member], member
+        engage(item, 'view', user, before and 0 or 1, contribution, before)
+        is_new = is_new or not before
+      end
+    end
+  end
+  add_all(key, raised, 'GT')
+  if is_new then
+    call('ZADD', 'due' .. here, 'LT', digits((half_hour + 1) * HALF_HOUR), 'view:' .. digits(half_hour))
+  end
+end
+
+local function write_collected()
+  for user, registers in pairs(seen) do write_seen(user, registers) end
+  for half_hour, contributions in pairs(views) do write_views(half_hour, contributions) end
+end

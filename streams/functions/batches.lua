@@ -102,6 +102,7 @@ local function apply(keys, args)
     return { position, call('EXISTS', 'job' .. here), 0, work }
   end
   local reached, applied = apply_rows(batch, position)
+  write_collected()
   if reached > position or not value then
     call('HSET', fence, batch.source,
       digits(reached) .. ' ' .. batch.log .. ' ' .. digits(at), 'time', digits(time))

@@ -62,7 +62,7 @@ Redis does not roll back: a call checks everything before its first write. Score
 whole milliseconds written as digits, which keeps 120 of them in the compact encoding.
 ]]
 
-local BUILD = 4  -- one more with every change that is released: a worker loads only a later build
+local BUILD = 5  -- one more with every change that is released: a worker loads only a later build
 local HALF_HOUR = 1800000
 local FEW, FEW_IN_ALL = 4, 64  -- acts on an item, for each fan and in all, to look up singly
 local SLICE = 256   -- users or items in one slice of a job
@@ -78,9 +78,9 @@ local floor, log, format, match, LN2, NEVER
 
 -- Of the call in hand, set by `open`: commands, the shard's tag (`:{0}`, and `:{0}:` before an
 -- id), policy, stream time - horizon, work done (a signal is 1), which rare keys exist, which items
--- are down and which accounts erased, as far as asked, what counts for which items, and the
--- users and items that a notice may have to name (-> true).
-local call, here, tag, policy, cut, work, exists, down, erased, engaged, touched, altered
+-- are down and which accounts erased, as far as asked, what counts for which items, views that are to
+-- be written (by viewer, and by half hour), and the users and items that a notice may have to name (-> true).
+local call, here, tag, policy, cut, work, exists, down, erased, engaged, seen, views, touched, altered
 
 -- The policy that the shard was filled with, in the numbers of a batch; nil for an empty shard.
 local function recorded()
@@ -117,7 +117,8 @@ end
 local function open(fence, numbers, at)
   floor, log, format, match = math.floor, math.log, string.format, string.match
   LN2, NEVER = math.log(2), -math.huge
-  call, work, exists, down, erased, engaged, touched, altered = redis.call, 0, {}, {}, {}, {}, {}, {}
+  call, work, exists, down, erased, engaged = redis.call, 0, {}, {}, {}, {}
+  seen, views, touched, altered = {}, {}, {}, {}
   here = ':' .. match(fence, '{%d+}')
   tag = here .. ':'
   policy = numbers or recorded()
@@ -200,5 +201,22 @@ end
 
 local function digits(number)
   return format('%d', number)
+end
+
+-- Collect what is to be added to one of several sorted sets.
+local function note(lists, name, score, member)
+  local list = lists[name] or {}
+  lists[name] = list
+  list[#list + 1], list[#list + 2] = score, member
+end
+
+-- Add to a sorted set what `columns` name, score and member in turn; give how many are new. `how` is
+-- GT where no score sinks, else CH (of what changed, all are counted).
+local function add_all(key, columns, how)
+  local added = 0
+  for first = 1, #columns, 2 * SLICE do
+    added = added + call('ZADD', key, how, unpack(columns, first, math.min(first + 2 * SLICE - 1, #columns)))
+  end
+  return added
 end
 

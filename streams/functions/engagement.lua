@@ -51,17 +51,11 @@ local function write_counts(items)
       end
       call('HSET', 'item' .. tag .. item, unpack(columns))
       for _, trending in ipairs(trending_of(now.topics)) do
-        local list = lists[trending] or {}
-        lists[trending] = list
-        list[#list + 1], list[#list + 2] = score, item
+        note(lists, trending, score, item)
       end
     end
   end
-  for trending, list in pairs(lists) do
-    for first = 1, #list, 2 * SLICE do
-      call('ZADD', trending, unpack(list, first, math.min(first + 2 * SLICE - 1, #list)))
-    end
-  end
+  for trending, list in pairs(lists) do add_all(trending, list, 'CH') end
 end
 
 -- `by` is whose act it is: an author's own counts nothing.
