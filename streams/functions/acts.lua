@@ -72,16 +72,16 @@ end
 -- at the same moment, one by a young account, that one counts, whichever comes first.
 local function count(row, kind, old)
   local actor, item, at = row.who, row.item, row.register / 2
-  local lost = old and old > 0 and attention(kind, actor, item, old)
-  local name = kind .. '|' .. actor .. '|' .. item
+  local counted = old and old > 0
+  local was_young = counted and is_young(kind, actor, item)
   if row.young then
-    call('ZADD', 'young' .. here, digits(at), name)
+    call('ZADD', 'young' .. here, digits(at), kind .. '|' .. actor .. '|' .. item)
     exists.young = true
-  elseif lost and any('young') then
-    call('ZREM', 'young' .. here, name)
+  elseif was_young then
+    call('ZREM', 'young' .. here, kind .. '|' .. actor .. '|' .. item)
   end
-  local gained = at + policy.trending_bonus[kind] + (row.young and policy.young_bonus or 0)
-  engage(item, kind, actor, lost and 0 or 1, gained, lost)
+  local lost = counted and attention(kind, old, was_young)
+  engage(item, kind, actor, lost and 0 or 1, attention(kind, at, row.young), lost)
 end
 
 -- A second event of the same moment: what it says beyond the register counts, if it is the greater.

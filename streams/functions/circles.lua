@@ -6,8 +6,12 @@ local function on(kind, user, other)
 end
 
 local function reaches(user, other)
-  return (on('friend', user, other) or on('follow', user, other))
-    and not (on('block', user, other) or on('blocked', user, other) or on('mute', user, other))
+  if not on('friend', user, other) and not on('follow', user, other) then return false end
+  local edges = 'edges' .. tag
+  if call('EXISTS', edges .. 'block:' .. user, edges .. 'blocked:' .. user, edges .. 'mute:' .. user) == 0 then
+    return true
+  end
+  return not (on('block', user, other) or on('blocked', user, other) or on('mute', user, other))
 end
 
 -- Settle all that `other` has on in the user's feed.

@@ -68,22 +68,22 @@ local function engage(item, kind, by, change, gained, lost)
   if gained then now.score = now.score and merge(now.score, gained, policy.trending_half_life) or gained end
 end
 
+-- Whether a like or share that counts here is one of a young account.
+local function is_young(kind, actor, item)
+  return any('young') and call('ZSCORE', 'young' .. here, kind .. '|' .. actor .. '|' .. item)
+end
+
 -- What a like or share made at `at` adds to its item's trending score.
-local function attention(kind, actor, item, at)
-  local contribution = at + policy.trending_bonus[kind]
-  if not any('young') or not call('ZSCORE', 'young' .. here, kind .. '|' .. actor .. '|' .. item) then
-    return contribution
-  end
-  return contribution + policy.young_bonus
+local function attention(kind, at, young)
+  return at + policy.trending_bonus[kind] + (young and policy.young_bonus or 0)
 end
 
 -- A like or share was taken back, or forgotten. Where the item is not at home nothing was counted.
 local function disengage(item, kind, actor, at)
   if not COUNTER[kind] then return end
-  if engagement_of(item)[kind] then
-    engage(item, kind, actor, -1, nil, attention(kind, actor, item, at))
-  end
-  if any('young') then call('ZREM', 'young' .. here, kind .. '|' .. actor .. '|' .. item) end
+  local young = is_young(kind, actor, item)
+  if engagement_of(item)[kind] then engage(item, kind, actor, -1, nil, attention(kind, at, young)) end
+  if young then call('ZREM', 'young' .. here, kind .. '|' .. actor .. '|' .. item) end
 end
 
 -- The earliest half hour of which views may be left: forgetting lags a little behind the horizon.
@@ -96,7 +96,7 @@ end
 local function recount(item, author, change)
   for _, kind in ipairs({ 'like', 'share' }) do
     local at = tonumber(call('ZSCORE', 'actors' .. tag .. kind .. ':' .. item, author) or nil)
-    local contribution = at and attention(kind, author, item, at)
+    local contribution = at and attention(kind, at, is_young(kind, author, item))
     if at then engage(item, kind, nil, change, change > 0 and contribution, change < 0 and contribution) end
   end
   if change < 0 and (engagement_of(item).view or 0) == 0 then return end   -- as when a new item is posted

@@ -92,10 +92,16 @@ local function pull(user, all)
   local best, found, least = {}, {}, 0
   local function trim()   -- of what was found since, only what is allowed counts
     for _, entry in ipairs(#found > 0 and allowed(user, found) or {}) do best[#best + 1] = entry end
-    table.sort(best, better)
-    for n = #best, size + 1, -1 do best[n] = nil end
     found = {}
-    if #best == size then least = 2 ^ ((best[size][2] - 2 - now) / half_life) end   -- 2 ms: scores are rounded
+    if #best <= size then return end
+    local scores, kept = {}, {}   -- numbers alone are sorted far faster than entries
+    for n, entry in ipairs(best) do scores[n] = entry[2] end
+    table.sort(scores)
+    local lowest = scores[#scores - size + 1]
+    for _, entry in ipairs(best) do
+      if entry[2] >= lowest then kept[#kept + 1] = entry end
+    end
+    best, least = kept, 2 ^ ((lowest - 2 - now) / half_life)   -- 2 ms: scores are rounded
   end
   for item, strength in pairs(strengths_of(user, all)) do
     if strength >= least then
@@ -104,6 +110,8 @@ local function pull(user, all)
     end
   end
   trim()
+  table.sort(best, better)
+  for n = #best, size + 1, -1 do best[n] = nil end
   return best
 end
 
