@@ -12,7 +12,7 @@ best of the waiting comes forward.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Page:
     def __init__(self, candidates: Sequence[Candidate], per_actor: int) -> None:
         self._candidates = candidates
         self._per_actor = per_actor
-        self._charged: Counter[str] = Counter()
+        self._charged: defaultdict[str, int] = defaultdict(int)
         self._placed: set[int] = set()
         self.placements: list[Placement] = []
 
