@@ -100,7 +100,7 @@ def exploration(candidate: Candidate, viewer: Viewer, policy: PagePolicy) -> str
     few = counters is not None and counters.views < policy.few_views
     if few and author is not None and author not in viewer.circle:
         return "new creator"
+    if not (candidate.topics and known.liked):
+        return None
     familiar = any(topic in known.liked or topic in known.disliked for topic in candidate.topics)
-    if candidate.topics and known.liked and not familiar:
-        return "outside your usual topics"
-    return None
+    return None if familiar else "outside your usual topics"
