@@ -67,7 +67,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actors(self) -> tuple[str, ...]:
         """Name the accounts behind the listed proofs, once each, newest first."""
-        return tuple(dict.fromkeys(proof.actor for proof in self.proofs))
+        return tuple(dict.fromkeys([proof.actor for proof in self.proofs]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ best of the waiting comes forward.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Page:
     def __init__(self, candidates: Sequence[Candidate], per_actor: int) -> None:
         self._candidates = candidates
         self._per_actor = per_actor
-        self._charged: Counter[str] = Counter()
+        self._charged: defaultdict[str, int] = defaultdict(int)
         self._placed: set[int] = set()
         self.placements: list[Placement] = []
 
@@ -100,7 +100,7 @@ def exploration(candidate: Candidate, viewer: Viewer, policy: PagePolicy) -> str
     few = counters is not None and counters.views < policy.few_views
     if few and author is not None and author not in viewer.circle:
         return "new creator"
+    if not (candidate.topics and known.liked):
+        return None
     familiar = any(topic in known.liked or topic in known.disliked for topic in candidate.topics)
-    if candidate.topics and known.liked and not familiar:
-        return "outside your usual topics"
-    return None
+    return None if familiar else "outside your usual topics"

@@ -41,6 +41,7 @@ REMEMBERED = 65_536  # fingerprints: the same items are on many pages
 WINDOW_BITS, MEMORY_LEVEL = 13, 6  # of zlib: setting up the defaults takes longer than the work
 MOST_BYTES = 65_536  # of the waiting items' text: 1,000 of the longest ids
 ENTRY = re.compile(r"([0-9a-f])([A-Za-z0-9_-]{1,64})")  # what brought it, as bits; its id
+DIGITS = {sources: f"{bits:x}" for sources, bits in BITS.items()}
 
 
 @functools.lru_cache(REMEMBERED)
@@ -82,7 +83,7 @@ class Cursor:
 
 def encode(cursor: Cursor, user: str) -> str:
     """Write a cursor of `user` as text fit for a URL, always the same for equal ones."""
-    entries = [f"{BITS[sources]:x}{item}" for item, sources in cursor.waiting.items()]
+    entries = [DIGITS[sources] + item for item, sources in cursor.waiting.items()]
     compressor = zlib.compressobj(wbits=WINDOW_BITS, memLevel=MEMORY_LEVEL)
     waiting = compressor.compress(",".join(sorted(entries)).encode()) + compressor.flush()
     head = HEAD.pack(VERSION, len(cursor.shown))

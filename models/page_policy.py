@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from models.errors import PolicyError
@@ -105,8 +106,7 @@ class PagePolicy:
     @property
     def version(self) -> str:
         """Name these numbers: equal ones have equal versions, whoever computes them."""
-        named = [f"{name}={float(value)}" for name, value in dataclasses.asdict(self).items()]
-        return hashlib.blake2b("\n".join(named).encode(), digest_size=VERSION_BYTES).hexdigest()
+        return _version(self)
 
     def author_factor(self, before: int) -> float:
         """Give what an item keeps that comes after `before` better ones of its author.
@@ -135,3 +135,9 @@ class PagePolicy:
             if name not in cls.RANGES:
                 raise PolicyError(f"{name} is no number of a page: one of {', '.join(cls.RANGES)}")
         return dataclasses.replace(base or cls(), **table)  # type: ignore[arg-type]  # checked above
+
+
+@lru_cache  # few are in use at a time, and every page names its own
+def _version(policy: PagePolicy) -> str:
+    named = [f"{name}={float(value)}" for name, value in dataclasses.asdict(policy).items()]
+    return hashlib.blake2b("\n".join(named).encode(), digest_size=VERSION_BYTES).hexdigest()

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec.structs import replace
 
 from models.candidate import Source
@@ -63,13 +62,13 @@ def turn(table: Table, cursor: Cursor | None, behind: Iterable[str] = ()) -> Tur
     (None, 1)
     """
     able = welcome(table)
-    found = [table.candidates[index] for index in able.tolist()]
+    found = [table.candidates[index] for index in able]
     begun = Cursor.begin(found, behind) if cursor is None else cursor
-    left = able[np.array([one.item in begun.waiting for one in found], dtype=bool)]
+    left = [index for index in able if table.candidates[index].item in begun.waiting]
     page = next(pages(table, left), [])
     following = begun.turned(ranked.item for ranked in page)
     new_count = begun.count_new(one.item for one in found)
-    return Turned(page, following if len(page) < left.size else None, new_count)
+    return Turned(page, following if len(page) < len(left) else None, new_count)
 
 
 def recalled(candidate: Candidate, cursor: Cursor) -> Candidate:

@@ -12,10 +12,13 @@ the pages before it have left.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 import numpy as np
 
 from models import taste
@@ -25,22 +28,17 @@ from models.composition import compose, exploration
 from models.reasons import reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Iterator, Sequence
 
     from models.candidate import Candidate, Viewer
     from models.composition import Placement
-    from models.decay import Numbers
     from models.page_policy import PagePolicy
     from models.present import Present
 
-    Indexes: TypeAlias = NDArray[np.intp]
     Places: TypeAlias = dict[str, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(msgspec.Struct, frozen=True, kw_only=True):
     """One item of a page.
 
     `parts` are the numbers that `value` is made of (models.blend). `places` says where the item
@@ -83,11 +81,11 @@ class Standings:
     best_first: list[int]
     author: list[float]  # the factor of author diversity
     value: list[float]  # after all steps
-    steps: dict[str, list[int]]  # places from 1; 0 where a step does not know the candidate
+    steps: dict[str, dict[int, int]]  # places from 1 of the candidates that a step knows
 
     def places(self, index: int) -> Places:
         """Give the places of one candidate."""
-        return {step: places[index] or None for step, places in self.steps.items()}
+        return {step: places.get(index) for step, places in self.steps.items()}
 
 
 def rank(
@@ -129,73 +127,70 @@ def tabulated(
     return Table(ordered, viewer, policy, affinities, parts)
 
 
-def pages(table: Table, among: Indexes | None = None) -> Iterator[list[Ranked]]:
+def pages(table: Table, among: list[int] | None = None) -> Iterator[list[Ranked]]:
     """Make page after page, until all is shown that passes the filters; none is empty.
 
     With `among`, which must pass them, only these are shown.
     """
     left = welcome(table) if among is None else among
-    while left.size:
+    while left:
         standings = stand(table, left)
         placements = compose(table.candidates, standings.best_first, table.explores, table.policy)
         yield _page(table, standings, placements)
-        left = np.setdiff1d(left, [placement.which for placement in placements])
+        placed = {placement.which for placement in placements}
+        left = [index for index in left if index not in placed]
 
 
-def welcome(table: Table) -> Indexes:
+def welcome(table: Table) -> list[int]:
     """Give the candidates that pass the filters."""
-    left = list(range(len(table.candidates)))
+    candidates, viewer, policy = table.candidates, table.viewer, table.policy
+    left = list(range(len(candidates)))
     for refuses in REFUSALS.values():
-        left = [k for k in left if not refuses(table.candidates[k], table.viewer, table.policy)]
-    return np.array(left, dtype=np.intp)
+        left = [k for k in left if not refuses(candidates[k], viewer, policy)]
+    return left
 
 
-def stand(table: Table, left: Indexes) -> Standings:
+def stand(table: Table, left: Iterable[int]) -> Standings:
     """Order the candidates `left` that are in the window after each step."""
-    count = len(table.candidates)
-    window = _window(table, left)
-    near = np.intersect1d(left, window)
-    after_circle = _best_first(near, table.blend.value)
+    shown, near_value = set(left), table.blend.value
+    window = _window(table, shown)
+    blended = _best_first(window, table.blend.total.tolist())
+    after_circle = _best_first([k for k in window if k in shown], near_value.tolist())
     author = _author_factors(table, after_circle)
-    value = discounted(table.blend.value, author)
-    best_first = _best_first(near, value)
+    value = discounted(near_value, np.array(author)).tolist()
+    best_first = _best_first(sorted(after_circle), value)
     orders = {
-        "feed": window[[table.candidates[k].social > -np.inf for k in window.tolist()]],
-        "blend": _best_first(window, table.blend.total),
-        "filters": _best_first(near, table.blend.total),
+        "feed": [k for k in window if table.candidates[k].social > -inf],
+        "blend": blended,
+        "filters": [k for k in blended if k in shown],
         "circle": after_circle,
         "author": best_first,
     }
-    steps = {step: _places(order, count) for step, order in orders.items()}
-    return Standings(best_first.tolist(), author.tolist(), value.tolist(), steps)
+    steps = {step: dict(zip(order, count(1), strict=False)) for step, order in orders.items()}
+    return Standings(best_first, author, value, steps)
 
 
-def _window(table: Table, left: Indexes) -> Indexes:
-    """Give the candidates up to the last of the feed that a page may show of those `left`."""
-    alone = np.array([one.sources == ALONE for one in table.candidates], dtype=bool)
-    shown = np.zeros(len(alone), dtype=bool)
-    shown[left] = alone[left]
-    before = np.cumsum(shown) - shown
-    return np.flatnonzero(~alone | (before < table.policy.window))
+def _window(table: Table, shown: set[int]) -> list[int]:
+    """Give the candidates up to the last of the feed that a page may show of those `shown`."""
+    window, before, most = [], 0, table.policy.window
+    for index, one in enumerate(table.candidates):
+        is_alone = one.sources == ALONE
+        if not is_alone or before < most:
+            window.append(index)
+        before += is_alone and index in shown
+    return window
 
 
-def _best_first(indexes: Indexes, value: Numbers) -> Indexes:
+def _best_first(indexes: Iterable[int], value: Sequence[float]) -> list[int]:
     """Order candidates by value, at equal values as they are."""
-    return indexes[np.argsort(-value[indexes], kind="stable")]
+    return sorted(indexes, key=value.__getitem__, reverse=True)
 
 
-def _places(order: Indexes, count: int) -> list[int]:
-    places = np.zeros(count, dtype=np.intp)
-    places[order] = np.arange(1, len(order) + 1)
-    found: list[int] = places.tolist()
-    return found
-
-
-def _author_factors(table: Table, best_first: Indexes) -> Numbers:
+def _author_factors(table: Table, best_first: Iterable[int]) -> list[float]:
     """Discount each candidate by how many better ones its author has."""
-    factors = np.ones(len(table.candidates))
-    before: Counter[str] = Counter()
-    for index in best_first.tolist():
+    factors = [1.0] * len(table.candidates)
+    before: defaultdict[str, int] = defaultdict(int)
+    for index in best_first:
         author = table.candidates[index].author
         if author is not None:
             factors[index] = table.policy.author_factor(before[author])

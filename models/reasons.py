@@ -19,6 +19,7 @@ VERBS = {  # the most telling first
     "post": "posted by",
     "like": "liked by",
 }
+TELLING = {kind: place for place, kind in enumerate(VERBS)}
 
 
 def reasons(
@@ -55,8 +56,7 @@ def _reasons(
 
 def _social(candidate: Candidate) -> str:
     """Name what the circle did, and who did it last."""
-    kinds = list(VERBS)
-    telling = min(candidate.proofs, key=lambda proof: kinds.index(proof.kind))
+    telling = min(candidate.proofs, key=lambda proof: TELLING[proof.kind])
     others = max(candidate.actors_total, len(candidate.actors)) - 1
     company = f" and {others} friend{'s' * (others > 1)}" if others else ""
     return f"{VERBS[telling.kind]} {telling.actor}{company}"

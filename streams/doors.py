@@ -5,7 +5,8 @@
 `Reader`, `Writer` and `Watcher` are callers whose token (or ticket) is valid and who do not ask too
 often, `Operator` one whose token says so. The store is given once it is known to hold feeds of this
 policy; until then the answer is 503, as it is whenever the store is away. All of this is async
-because FastAPI runs whatever is not in a thread.
+because FastAPI runs whatever is not in a thread. What a page needs is asked for in few steps: each
+costs FastAPI more than what is done in it.
 """
 
 from typing import Annotated, cast
@@ -43,7 +44,7 @@ async def settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-async def seal(request: Request) -> Seal:
+def seal(request: Request) -> Seal:
     """Give what seals cursors."""
     return cast("Seal", request.app.state.seal)
 
@@ -112,9 +113,9 @@ def unauthorized(detail: str, *, scheme: str = 'Bearer error="invalid_token"') -
 Known = Annotated[Caller, Depends(caller)]
 
 
-async def reader(request: Request, known: Known) -> Caller:
+async def reader(request: Request, token: Token, session: Session) -> Caller:
     """Give a caller who reads."""
-    return await _counted(request, known)
+    return await _counted(request, await caller(request, token, session))
 
 
 async def operator(known: Known) -> Caller:
@@ -151,7 +152,6 @@ async def _counted(request: Request, known: Caller) -> Caller:
 
 
 Configuration = Annotated[Settings, Depends(settings)]
-Sealing = Annotated[Seal, Depends(seal)]
 Feeds = Annotated[Store, Depends(store)]
 Progressing = Annotated[Readiness, Depends(readiness)]
 Counted = Annotated[Quotas, Depends(quotas)]

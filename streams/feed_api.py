@@ -9,10 +9,10 @@ from starlette.responses import Response
 from models.events import LONGEST_ID
 from models.present import Present, strength
 from models.ranking import Ranked
-from streams import answers, documents, live_feeds
+from streams import answers, documents, doors, live_feeds
 from streams.clock import now_ms
 from streams.cursors import Seal
-from streams.doors import Configuration, Feeds, Pages, Reader, Sealing
+from streams.doors import Configuration, Feeds, Pages, Reader
 from streams.live_feeds import LiveFeeds
 from streams.pager import Page
 from streams.problems import Declared, Kind, declared
@@ -41,13 +41,14 @@ class Wanted:
 
 
 async def wanted(
+    request: Request,
     reader: Reader,
-    seal: Sealing,
     *,
     limit: Annotated[int | None, Query(ge=1, le=MOST_OF_PAGE)] = None,
     cursor: Annotated[str | None, Query(description="Of the page before")] = None,
 ) -> Wanted:
     """Read which page is asked for; raise CursorError."""
+    seal = doors.seal(request)
     bare = None if cursor is None else seal.opened(cursor, reader.user)
     return Wanted(reader.user, seal, limit, bare)
 
@@ -58,10 +59,7 @@ async def wanted(
     responses={**REFUSED, **UNCHANGED, **declared(Kind.BAD_CURSOR)},
 )
 async def feed(
-    request: Request,
-    asked: Annotated[Wanted, Depends(wanted)],
-    settings: Configuration,
-    pages: Pages,
+    request: Request, asked: Annotated[Wanted, Depends(wanted)], pages: Pages
 ) -> Response:
     """Give a ranked page of the caller's, best first, and why each item is there."""
     user, now = asked.user, now_ms()
@@ -71,8 +69,7 @@ async def feed(
         return answers.not_modified(tag)
     if request.method == "GET":  # HEAD shows it to nobody
         pages.expose(user, page)
-    present = Present(settings.policy, now)
-    return answers.reply(_document(page, asked, present), tag)
+    return answers.reply(_document(page, asked, pages.present(now)), tag)
 
 
 def _document(page: Page, asked: Wanted, present: Present) -> dict[str, object]:

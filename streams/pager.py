@@ -72,6 +72,10 @@ class Pager:
         """Write the counts that are left."""
         await self._exposures.close()
 
+    def present(self, now: int) -> Present:
+        """Give the moment at which a page is made at `now` (Unix ms)."""
+        return Present(self._settings.policy, now)
+
     async def page(
         self, user: str, *, now: int, cursor: str | None = None, limit: int | None = None
     ) -> Page:
@@ -99,7 +103,7 @@ class Pager:
         sized = policy if limit is None else replace(policy, page_size=limit)
         await self._wake(user, now)
         drawn = await self._draw(user, sized, begun)
-        table = tabulated(drawn.candidates, drawn.viewer, sized, self._present(now))
+        table = tabulated(drawn.candidates, drawn.viewer, sized, self.present(now))
         turned = turn(table, begun, drawn.behind)
         return Page(
             items=turned.page,
@@ -134,7 +138,7 @@ class Pager:
         """Say why `item` is where it is on the pages of `user` at `now` (Unix ms), or on none."""
         policy = self._policies.current().policy_for(user)
         drawn = await self._draw_all(user, policy, item)
-        present = self._present(now)
+        present = self.present(now)
         return explain(item, drawn.candidates, drawn.viewer, policy, present, listed=PROOFS)
 
     async def _draw_all(self, user: str, page: PagePolicy, item: str) -> Draw:
@@ -151,6 +155,3 @@ class Pager:
             for one in wider.candidates
         ]
         return replace(wider, candidates=found)
-
-    def _present(self, now: int) -> Present:
-        return Present(self._settings.policy, now)
