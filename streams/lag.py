@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
+from models.presence import suspects
 from models.refusal import refusal
 from models.verdict import UNKNOWN, Surroundings
 from streams import attendance, breakers, clock, reader, shedding
@@ -136,10 +137,9 @@ class Gauge:
         censuses = await asyncio.gather(
             *(reader.census(self._store, shard) for shard in range(self._settings.shards))
         )
-        silent = [one for one in connected if one.is_silent]
         return Surroundings(
-            workers=tuple(one.name for one in silent or connected),
-            has_silent=bool(silent),
+            workers=tuple(suspects(connected)),
+            has_silent=any(one.is_silent for one in connected),
             has_newcomer=any(one.is_new for one in connected),
             has_job=any(one.busy for one in censuses),
             work=sum(one.work for one in censuses),
