@@ -7,7 +7,6 @@ every shard. A fence beyond an end is held against a second reading, which comes
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -100,9 +99,7 @@ class Gauge:
             places = _places(found)
             starts = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
-        shards = await asyncio.gather(
-            *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
-        )
+        shards = await reader.all_fences(self._store, self._settings.shards)
         connected = await attendance.connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
         shed = await shedding.told(self._store, places)
@@ -134,9 +131,7 @@ class Gauge:
         return Backlog(clock.now_ms(), positions, since)
 
     async def _around(self, connected: Sequence[Presence]) -> Surroundings:
-        censuses = await asyncio.gather(
-            *(reader.census(self._store, shard) for shard in range(self._settings.shards))
-        )
+        censuses = await reader.censuses(self._store, self._settings.shards)
         return Surroundings(
             workers=tuple(suspects(connected)),
             has_silent=any(one.is_silent for one in connected),
