@@ -248,6 +248,7 @@ async def test_metrics_and_the_doctor_know_what_is_held(settings: Settings) -> N
     assert (found["audit_users_total",], found["audit_differences_total",]) == (1_200, 3)
     assert found["audit_differing_users",] == 1
     assert found["audit_last_timestamp_seconds",] == pytest.approx(now_ms() / 1_000, abs=SOON_S)
+    assert found["audit_busy_timestamp_seconds",] == found["audit_last_timestamp_seconds",]
     assert checks["breakers"].state is State.FAIL
     assert f"likewave dlq release {source}" in checks["breakers"].remedy
 
