@@ -62,8 +62,8 @@ SETTLING_MS = 15_000  # in which workers go on after an outage; a start takes 4 
 class Surroundings:
     """What is the same for all partitions at one moment."""
 
-    workers: tuple[str, ...] = ()  # connected to the store, as `host:pid`
-    has_silent: bool = False  # it is these that are silent, of all who are connected
+    workers: tuple[str, ...] = ()  # to look at where events wait, as `host:pid`; () is none there
+    has_silent: bool = False  # they are silent, of all who are connected
     has_newcomer: bool = False  # a worker has just come
     has_job: bool = False  # a shard does a row too large for one call, and nothing else meanwhile
     work: int = 0  # that all shards ever did, jobs included

@@ -18,6 +18,8 @@ from streams import attendance, letter_checks, report, store, topics
 from streams.clock import now_ms
 from streams.kafka import asking, connected
 from streams.metadata import MetadataStruct, describe
+from streams.settings import DATA_DIR
+from streams.stack import workers_kept
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -96,13 +98,23 @@ async def _group(settings: Settings, _: int) -> Sequence[Finding]:
     if outside := _outside(found, await _connected(settings), members):
         return [outside]
     if not members:
-        return [warn("workers", found, "start one: likewave worker")]
+        return [warn("workers", found, _start(settings))]
     if members > settings.partitions:
         remedy = f"run {counted(settings.partitions, 'worker')}: more than partitions stand idle"
         return [warn("workers", found, remedy)]
     if state != "Stable":
         return [warn("workers", f"{found}: they share the partitions anew", "look again in 10 s")]
     return [ok("workers", found)]
+
+
+def _start(settings: Settings) -> str:
+    """Say how a worker comes to be there: what keeps some running starts them again."""
+    if not workers_kept(settings):
+        return "start one: likewave worker"
+    return (
+        "the stack of this folder is starting one: look again in 10 s; where none stays, "
+        f"{DATA_DIR}/worker-1.log says why"
+    )
 
 
 def _outside(found: str, connected: Sequence[Presence], members: int) -> Finding | None:

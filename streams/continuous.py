@@ -1,6 +1,7 @@
 """The continuous audit: a few users at a time held against the log, again and again.
 
-    audited:{0}  string  JSON: what the last check found, and how much was checked in all
+    audited:{0}  string  JSON: what the last check found, how much was checked in all, and when the
+                         log was last read on since
 
 Every hour others are chosen and the log is read, which is the whole cost in reading; in memory is
 what of it concerns these users (`streams/spot_check.py`). In between a check costs what came since,
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 REPORT = "audited:{0}"
 AGAIN_S = 5.0  # after the log or the store could not be read
+TELL_S = 10.0  # between two words that reading goes on
 WORTH = 10  # times as long as it took to choose users and read the log they are kept, at least
 
 log = structlog.get_logger()
@@ -53,6 +55,12 @@ class Summary:
     differing: int
     users_total: int
     differences_total: int
+    read_at: int = field(default=0, kw_only=True)  # Unix ms; 0 is not since that check
+
+    @property
+    def busy_at(self) -> int:
+        """Give when it last did what it is there for (Unix ms): ended a check, or read on."""
+        return max(self.at, self.read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,13 @@ class Audited(Summary):
     """The same, and of whom."""
 
     differences: list[Difference]  # the first few
+
+
+@dataclass(frozen=True, slots=True)
+class _Left(Summary):
+    """What a check left in the store; of whom is not looked into."""
+
+    differences: msgspec.Raw
 
 
 def render(found: Audited) -> str:
@@ -94,6 +109,7 @@ class ContinuousAudit:
         self._hear = hear
         self._users_total = 0
         self._differences_total = 0
+        self._read_at = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Check until `stop`; raise StoreError once the store is filled under other numbers."""
@@ -110,12 +126,34 @@ class ContinuousAudit:
         began = now_ms()
         until = began + HOUR
         async with spot_check.opened(self._settings, users=self._users, seed=began) as checking:
-            await checking.read()
+            await self._read(checking)
             worth_until = began + WORTH * (now_ms() - began)
             while not stop.is_set() and now_ms() < until:
                 if 2 * await self._check(checking) < self._users:
                     until = min(until, worth_until)
                 await _pause(stop, self._every_s)
+
+    async def _read(self, checking: SpotCheck) -> None:
+        """Choose users and read the log, which may take long: the store is told that it goes on."""
+
+        def note(*_: object) -> None:
+            self._read_at = now_ms()
+
+        telling = asyncio.create_task(self._tell())
+        try:
+            await checking.read(note)
+        finally:
+            telling.cancel()
+
+    async def _tell(self) -> None:
+        """Add to what the last check left, if there ever was one, when the log was last read on."""
+        while True:
+            await asyncio.sleep(TELL_S)
+            with suppress(RedisError, OSError, msgspec.ValidationError):
+                if (found := await self._store.get(REPORT)) is not None:
+                    left = msgspec.json.decode(found, type=_Left)
+                    told = msgspec.json.encode(replace(left, read_at=self._read_at))
+                    await self._store.set(REPORT, told)
 
     async def _check(self, checking: SpotCheck) -> int:
         """Hold the users against the log; give how many could be judged."""

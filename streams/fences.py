@@ -122,8 +122,7 @@ class Fences:
         return least
 
     async def _read(self) -> list[dict[str, tuple[int, str, int]]]:
-        shards = range(self._settings.shards)
-        return await asyncio.gather(*(reader.fences(self._store, shard) for shard in shards))
+        return await reader.all_fences(self._store, self._settings.shards)
 
     def _of(self, tp: TP, fences: list[dict[str, tuple[int, str, int]]]) -> list[int]:
         source = f"{self._short(tp.topic)}:{tp.partition}"

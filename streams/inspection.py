@@ -85,7 +85,7 @@ def shards(*, json: Json = False) -> None:
 async def _shards() -> list[Census]:
     settings = load()
     async with store.reading(settings) as feeds:
-        return [await reader.census(feeds, shard) for shard in range(settings.shards)]
+        return await reader.censuses(feeds, settings.shards)
 
 
 @app.command(epilog="Example: likewave audit --users 500 --json")

@@ -7,7 +7,6 @@ every shard. A fence beyond an end is held against a second reading, which comes
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from models.events import DEAD_LETTERS, TOPICS
+from models.presence import suspects
 from models.refusal import refusal
 from models.verdict import UNKNOWN, Surroundings
 from streams import attendance, breakers, clock, reader, shedding
@@ -99,9 +99,7 @@ class Gauge:
             places = _places(found)
             starts = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
-        shards = await asyncio.gather(
-            *(reader.fences(self._store, shard) for shard in range(self._settings.shards))
-        )
+        shards = await reader.all_fences(self._store, self._settings.shards)
         connected = await attendance.connected(self._store, self._settings)
         held = {one.source: one.since for one in await breakers.held(self._store)}
         shed = await shedding.told(self._store, places)
@@ -133,13 +131,10 @@ class Gauge:
         return Backlog(clock.now_ms(), positions, since)
 
     async def _around(self, connected: Sequence[Presence]) -> Surroundings:
-        censuses = await asyncio.gather(
-            *(reader.census(self._store, shard) for shard in range(self._settings.shards))
-        )
-        silent = [one for one in connected if one.is_silent]
+        censuses = await reader.censuses(self._store, self._settings.shards)
         return Surroundings(
-            workers=tuple(one.name for one in silent or connected),
-            has_silent=bool(silent),
+            workers=tuple(suspects(connected)),
+            has_silent=any(one.is_silent for one in connected),
             has_newcomer=any(one.is_new for one in connected),
             has_job=any(one.busy for one in censuses),
             work=sum(one.work for one in censuses),

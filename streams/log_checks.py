@@ -25,7 +25,7 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         ids = await topics.log_ids(settings, TOPICS)
         async with store.opened(settings) as feeds:
-            fences = [await reader.fences(feeds, shard) for shard in range(settings.shards)]
+            fences = await reader.all_fences(feeds, settings.shards)
         bounds = await topics.log_bounds(settings)  # after the fences, which move on meanwhile
     except LikewaveError:
         return [warn("fences", "cannot be held against the log", "mend what else is wrong first")]

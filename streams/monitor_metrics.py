@@ -159,3 +159,8 @@ def _audit(found: Summary) -> Iterator[Metric]:
     )
     yield _gauge("audit_differing_users", "Users who differed at the last check", found.differing)
     yield _gauge("audit_last_timestamp_seconds", "When the last check ended", found.at / 1000)
+    yield _gauge(
+        "audit_busy_timestamp_seconds",
+        "When it last read on in the log, or ended a check",
+        found.busy_at / 1000,
+    )

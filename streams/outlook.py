@@ -22,10 +22,14 @@ WINDOW_S, RECENT_S = 60.0, 8.0  # as the monitor has them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A report, whose it is, and when a monitor last made one (Unix ms; 0 is not known)."""
+    """A report, whose it is, and when a monitor last made one (Unix ms; 0 is not known).
+
+    How old that is, is told by the store's clock: whoever looks may have another.
+    """
 
     by_monitor: bool
     monitor_at: int
+    monitor_age_ms: int
     report: reports.Report
 
 
@@ -35,7 +39,7 @@ class Outlook:
     def __init__(self, settings: Settings, *, recent_s: float = RECENT_S) -> None:
         self._settings = settings
         self._lookout = Lookout(settings, window_s=WINDOW_S, recent_s=recent_s)
-        self._monitor_at = 0
+        self._monitor_at = self._monitor_age_ms = 0
         self._course = Course()
         self._sight: Sight | None = None
         self._seen_s = 0.0
@@ -64,11 +68,17 @@ class Outlook:
                 age_ms = await reports.age_ms(store, found)
         except StoreError:
             return None
-        self._monitor_at = found.at
-        if age_ms >= reports.FRESH_MS:
-            return None
-        return Sight(by_monitor=True, monitor_at=found.at, report=found)
+        self._monitor_at, self._monitor_age_ms = found.at, round(age_ms)
+        return self._by(found, by_monitor=True) if age_ms < reports.FRESH_MS else None
 
     async def _made(self) -> Sight:
         made = await reports.look(self._settings, self._lookout, {}, self._course)
-        return Sight(by_monitor=False, monitor_at=self._monitor_at, report=made)
+        return self._by(made, by_monitor=False)
+
+    def _by(self, report: reports.Report, *, by_monitor: bool) -> Sight:
+        return Sight(
+            by_monitor=by_monitor,
+            monitor_at=self._monitor_at,
+            monitor_age_ms=self._monitor_age_ms,
+            report=report,
+        )

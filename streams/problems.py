@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
+from redis.exceptions import ResponseError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,11 +23,15 @@ from starlette.routing import Match
 
 from models.errors import BrokerError, CursorError, EventError
 from models.events import AN_ID
+from streams.store import has_other_numbers
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:likewave:"
 READING = frozenset({"GET", "HEAD"})
 METHODS = ("GET", "HEAD", "POST", "DELETE")
+OVERTAKEN = (
+    "this process knows them by the numbers of before, and ends: try again, another takes over"
+)
 NOT_COUNTED = "the store, which counts requests, is away: nothing is published, try again"
 AGAIN_S = 1  # after which a server that was away is worth another request
 
@@ -51,6 +56,7 @@ class Kind(StrEnum):
     BUG = "internal"
     BUSY = "busy"
     CATCHING_UP = "catching-up"
+    REBUILT = "rebuilt"
     STORE = "store-away"
     BROKER = "broker-away"
 
@@ -69,6 +75,7 @@ TITLES: dict[Kind, tuple[int, str]] = {
     Kind.BUG: (500, "Likewave made a mistake"),
     Kind.BUSY: (503, "This process has all the work it can do"),
     Kind.CATCHING_UP: (503, "The feeds are catching up with the log"),
+    Kind.REBUILT: (503, "The feeds were made anew under other numbers"),
     Kind.STORE: (503, "The store of the feeds is away"),
     Kind.BROKER: (503, "Kafka is away"),
 }
@@ -197,6 +204,8 @@ def _methods(request: Request) -> list[str]:
 
 def _away(error: Exception, request: Request) -> ProblemError:
     """Say which server is away; what it said is for the log alone."""
+    if isinstance(error, ResponseError) and has_other_numbers(error):
+        return ProblemError(Kind.REBUILT, OVERTAKEN, headers={"Retry-After": str(AGAIN_S)})
     log.warning("server away", error=str(error))
     if isinstance(error, BrokerError):
         detail = "Kafka does not acknowledge: try again (a repeated event does no harm)"

@@ -101,28 +101,44 @@ async def engagement(store: Store, shards: int, item: str) -> Engagement:
     return Engagement(likes, shares, views, float(found.get("score", "-inf")))
 
 
-async def census(store: Store, shard: int) -> Census:
-    """Count what is in a shard."""
-    tag = f"{{{shard}}}"
+async def censuses(store: Store, shards: int) -> list[Census]:
+    """Count what is in each of so many shards, over one connection."""
     async with store.pipeline(transaction=False) as ask:
-        ask.zcard(f"warm:{tag}")
-        for name in ("pulled", "erased", "down"):
-            ask.scard(f"{name}:{tag}")
-        ask.hmget(fence_key(shard), "time", "work")
-        ask.exists(f"job:{tag}")
-        warm, kept_back, erased, down, (time, work), busy = await ask.execute()
-    return Census(shard, warm, kept_back, erased, down, int(time or 0), int(work or 0), bool(busy))
+        for shard in range(shards):
+            tag = f"{{{shard}}}"
+            ask.zcard(f"warm:{tag}")
+            for name in ("pulled", "erased", "down"):
+                ask.scard(f"{name}:{tag}")
+            ask.hmget(fence_key(shard), "time", "work")
+            ask.exists(f"job:{tag}")
+        found = iter(await ask.execute())
+    counted = zip(*[found] * 6, strict=True)  # answers to each shard
+    return [
+        Census(shard, warm, kept_back, erased, down, int(time or 0), int(work or 0), bool(busy))
+        for shard, (warm, kept_back, erased, down, (time, work), busy) in enumerate(counted)
+    ]
 
 
 async def fences(store: Store, shard: int) -> dict[str, tuple[int, str, int]]:
     """Read a shard's position: `<topic>:<partition>` -> next offset, log id, last event time."""
-    fence: Any = await store.hgetall(fence_key(shard))
-    return {source: _fence(value) for source, value in fence.items() if ":" in source}
+    return _fences(await store.hgetall(fence_key(shard)))
+
+
+async def all_fences(store: Store, shards: int) -> list[dict[str, tuple[int, str, int]]]:
+    """Read the positions of so many shards, over one connection."""
+    async with store.pipeline(transaction=False) as ask:
+        for shard in range(shards):
+            ask.hgetall(fence_key(shard))
+        return [_fences(fence) for fence in await ask.execute()]
 
 
 async def is_busy(store: Store, shard: int) -> bool:
     """Tell whether a job is open in `shard`."""
     return bool(await store.exists(f"job:{{{shard}}}"))
+
+
+def _fences(fence: Any) -> dict[str, tuple[int, str, int]]:
+    return {source: _fence(value) for source, value in fence.items() if ":" in source}
 
 
 def _fence(value: str) -> tuple[int, str, int]:

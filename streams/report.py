@@ -109,13 +109,12 @@ async def _state(settings: Settings) -> StoreState:
         async with stores.opened(settings) as store:
             info, ahead_s = await store.info(), await stores.clock_ahead_s(store)
             refused = refusal(info)
-            shards = [reader.census(store, shard) for shard in range(settings.shards)]
             return StoreState(
                 memory_bytes=info["used_memory"],
                 max_memory_bytes=info["maxmemory"],
                 clients=info["connected_clients"],
                 operations_per_s=info["instantaneous_ops_per_sec"],
-                shards=list(await asyncio.gather(*shards)),
+                shards=await reader.censuses(store, settings.shards),
                 held=await breakers.held(store),
                 audited=await continuous.last(store),
                 unwritten=stores.unwritten(info),

@@ -23,13 +23,14 @@ from models import events
 from streams import history
 from streams.audit import Inspector, Verdict, by_shard
 from streams.fold import Fold
+from streams.history import unheard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator
 
     from models.events import Event
     from streams.audit import Takes
-    from streams.history import History, Keep
+    from streams.history import History, Keep, Progress
     from streams.settings import Settings
 
 EDGES = ("friendships",)
@@ -115,19 +116,19 @@ class SpotCheck:
         """Give those who are checked, once they are chosen."""
         return sorted(self._sample.users)
 
-    async def read(self) -> None:
+    async def read(self, progress: Progress = unheard) -> None:
         """Choose users, and read what is in the log now; a check reads what it lacks."""
-        await self._hear_edges(self._choice.hear)
+        await self._hear_edges(self._choice.hear, progress)
         self._sample = Sample(self._choice.users)
-        await self._hear_edges(self._sample.hear)
+        await self._hear_edges(self._sample.hear, progress)
         needed = history.opened(self._settings, keep=self._sample.keep)
         self._log = await self._opened.enter_async_context(needed)
         self._folds = [Fold(self._log, self._settings) for _ in range(self._settings.shards)]
-        await self._log.read_to_end()
+        await self._log.read_to_end(progress)
 
-    async def _hear_edges(self, hear: Keep) -> None:
+    async def _hear_edges(self, hear: Keep, progress: Progress) -> None:
         async with history.opened(self._settings, EDGES, hear) as edges:
-            await edges.read_to_end()
+            await edges.read_to_end(progress)
 
     async def fold(self, takes: Takes) -> None:
         """Fold what the store has by now; a check folds what it lacks."""

@@ -25,7 +25,16 @@ from streams import keys, topics
 from streams.child import Child
 from streams.local import Broker, Store
 from streams.server import HOST, Server, exchange, free_port, usual_port
-from streams.settings import DATA_DIR, LOCK_FILE, PREFIX, SECRETS, STACK_FILE, Security, resolve
+from streams.settings import (
+    DATA_DIR,
+    LOCK_FILE,
+    PREFIX,
+    SECRETS,
+    STACK_FILE,
+    Security,
+    resolve,
+    running_stack,
+)
 from streams.store import address, filled_with, opened
 from streams.supervisor import supervised, together
 
@@ -136,9 +145,25 @@ async def up(options: StackOptions, say: Callable[[str], None]) -> None:
     say("The stack has ended.")
 
 
+def workers_kept(settings: Settings) -> int:
+    """Count the workers of these settings that the stack of this folder keeps running."""
+    stack = running_stack()
+    if (stack.get("kafka"), stack.get("group")) != (settings.kafka, settings.group):
+        return 0
+    try:
+        targets = json.loads(TARGETS_FILE.read_bytes())
+    except FileNotFoundError:  # it is ending
+        return 0
+    return sum(one["labels"]["job"] == _job("worker") for one in targets)
+
+
+def _job(name: str) -> str:
+    return f"likewave-{name}"
+
+
 def _target(job: str, port: int) -> dict[str, object]:
     """Give where metrics are, as Prometheus' `file_sd_configs` has it."""
-    return {"targets": [f"{HOST}:{port}"], "labels": {"job": f"likewave-{job}"}}
+    return {"targets": [f"{HOST}:{port}"], "labels": {"job": _job(job)}}
 
 
 @asynccontextmanager

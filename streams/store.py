@@ -160,8 +160,8 @@ def explain(error: ResponseError) -> str:
         return "the store cannot write to its disk: make room there; workers wait for it"
     if isinstance(error, OutOfMemoryError):
         return "the store is full: `likewave lag` says how to give it more; workers wait for it"
-    if str(error).startswith("POLICY"):
-        told = str(error).removeprefix("POLICY ")
+    if has_other_numbers(error):
+        told = str(error).partition("POLICY ")[2]
         return (
             f"{told}; they were rebuilt: start this again with the numbers that the store records"
         )
@@ -171,6 +171,13 @@ def explain(error: ResponseError) -> str:
 def is_refusal(error: ResponseError) -> bool:
     """Tell whether the store refuses to write, being full or having no disk, and can be read."""
     return isinstance(error, OutOfMemoryError) or str(error).startswith("MISCONF")
+
+
+def has_other_numbers(error: ResponseError) -> bool:
+    """Tell whether the shards refuse to be read by who knows other numbers: they were rebuilt."""
+    return "POLICY the shard holds feeds of other numbers" in str(
+        error
+    )  # behind redis-py's own words
 
 
 def unwritten(info: Mapping[str, Any]) -> list[str]:

@@ -83,8 +83,7 @@ def _headline(report: Report) -> RenderableType:
 
 
 def _source(sight: Sight, now: int) -> Text:
-    age_ms = now - sight.monitor_at
-    age = f"{span(age_ms / SECOND)} old"
+    age = f"{span(sight.monitor_age_ms / SECOND)} old"
     if sight.by_monitor:
         return Text(f"{moment(now)} UTC, by a monitor's report, {age}", style="dim")
     here = Text(f"{moment(now)} UTC, asked from here: ", style="dim")
@@ -94,7 +93,7 @@ def _source(sight: Sight, now: int) -> Text:
         return here.append(UNTOLD)
     if not sight.monitor_at:
         return here.append("no report of a monitor is found")
-    if age_ms < LATE_MS:
+    if sight.monitor_age_ms < LATE_MS:
         return here.append(f"a monitor's report is {age}")
     return Text.assemble(here, (f"the monitor's last report is {age}: see whether it runs", BAD))
 

@@ -440,6 +440,20 @@ def test_feeds_of_another_policy_are_not_read(settings: Settings, tmp_path: Path
         problem(doors.get("/v1/feed", "ann"), 503, "store-away")
 
 
+def test_feeds_that_were_made_anew_under_other_numbers_are_told_from_a_store_that_is_away(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """For as long as the process with the numbers of before is still there."""
+    live(settings, network())
+    with serving(settings, tmp_path) as doors, redis.Redis.from_url(store.url) as client:
+        assert doors.get("/v1/feed", "ann").status_code == 200
+        client.hset("policy:{0}", mapping={"shards": settings.shards + 1, "mark": "another"})
+        for path in ("/v1/feed", "/v1/feed/live"):
+            told = doors.get(path, "ann")
+            problem(told, 503, "rebuilt")
+            assert told.headers["retry-after"] == "1"
+
+
 class TestHeaders:
     """What browsers are told."""
 

@@ -10,6 +10,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from models import events
@@ -17,10 +18,10 @@ from models.difference import Difference
 from models.errors import BrokerError, StoreError
 from models.events import Befriend, Erase, Hide, Like, Post, Takedown
 from streams import audit as module
-from streams import store, topics
+from streams import continuous, store, topics
 from streams.audit import Verdict, ahead, audit, render
 from streams.clock import now_ms
-from streams.continuous import WORTH, Audited, ContinuousAudit
+from streams.continuous import REPORT, WORTH, Audited, ContinuousAudit
 from streams.history import AHEAD_MS, judge
 from streams.producer import Producer, Record
 from streams.spot_check import Choice, Sample, SpotCheck
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from models.holding import Holding
     from models.view import View
+    from streams.history import Progress
     from streams.settings import Settings
     from streams.snapshots import Moment
 
@@ -403,6 +405,39 @@ async def test_a_continuous_audit_finds_what_is_corrupted(
     assert {(one["who"], one["what"]) for one in left["differences"]} >= {("u1", "ghost")}
 
 
+async def test_a_continuous_audit_tells_that_it_reads(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long after its last check, too: what that found stays, and reading goes on."""
+    stop, began, found = asyncio.Event(), now_ms(), list[str | None]()
+    read, before = (
+        SpotCheck.read,
+        Audited(1, 20, 1, 1_200, 3, [Difference("u1", "feed", "a", "1", "2")]),
+    )
+
+    async def slowly(checking: SpotCheck, progress: Progress) -> None:
+        await read(checking, progress)
+        await asyncio.sleep(0.5)
+        found.append(await feeds.get(REPORT))
+
+    monkeypatch.setattr(SpotCheck, "read", slowly)
+    monkeypatch.setattr(continuous, "TELL_S", 0.1)
+    await topics.ensure(settings)
+    await publish(settings, traffic(people=40, acts=100))
+    async with store.opened(settings) as feeds:
+        await store.prepare(feeds, settings)
+        await feeds.set(REPORT, msgspec.json.encode(before))
+        auditing = ContinuousAudit(feeds, settings, users=20, every_s=60, hear=lambda _: stop.set())
+        await asyncio.wait_for(auditing.run(stop), 60)
+        (reading,), after = found, await continuous.last(feeds)
+
+    told = json.loads(reading or "")
+    assert told == dataclasses.asdict(before) | {"read_at": told["read_at"]}
+    assert told["read_at"] >= began
+    assert after is not None
+    assert (after.read_at, after.busy_at) == (0, after.at)
+
+
 async def test_a_continuous_audit_does_not_run_out_of_users(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,9 +445,9 @@ async def test_a_continuous_audit_does_not_run_out_of_users(
     stop, heard, choices = asyncio.Event(), list[Audited](), list[tuple[int, int]]()
     read = SpotCheck.read
 
-    async def noting(checking: SpotCheck) -> None:
+    async def noting(checking: SpotCheck, progress: Progress) -> None:
         began = now_ms()
-        await read(checking)
+        await read(checking, progress)
         choices.append((began, now_ms()))
 
     def hear(found: Audited) -> None:

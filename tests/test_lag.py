@@ -14,9 +14,10 @@ from confluent_kafka.admin import AdminClient
 from models.events import Like
 from models.finding import State
 from models.policy import MINUTE
+from models.presence import QUIET_S
 from models.refusal import CLI
 from models.verdict import Verdict
-from streams import broker_checks, reader, store, store_checks, topics
+from streams import attendance, broker_checks, reader, store, store_checks, topics
 from streams.clock import now_ms
 from streams.producer import Producer
 from streams.verdicts import Lookout
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from streams.verdicts import Diagnosis, Judged
 
 
-async def publish(settings: Settings, count: int) -> None:
-    """Publish likes, all by one user: they are in one partition."""
+async def publish(settings: Settings, count: int, *, users: int = 1) -> None:
+    """Publish likes; by one user they are all in one partition."""
     async with Producer(settings) as producer:
         await producer.publish(
-            Like(user="ann", item=f"song-{number}", at=now_ms()) for number in range(count)
+            Like(user=f"ann-{number % users}", item=f"song-{number}", at=now_ms())
+            for number in range(count)
         )
 
 
@@ -141,7 +143,7 @@ async def test_a_worker_brings_the_lag_to_nothing(settings: Settings, tmp_path: 
     found = json.loads(before.stdout)
 
     assert (found["lag"], found["verdict"], found["catch_up_s"]) == (125, "STOP", None)
-    assert found["hot_accounts"] == [{"account": "ann", "share": 1.0}]
+    assert found["hot_accounts"] == [{"account": "ann-0", "share": 1.0}]
     assert (before.stderr, before.returncode, after.returncode) == ("", 2, 0)
     assert after.stdout.splitlines() == [
         "lag: 0, all that was published is applied",
@@ -224,18 +226,26 @@ async def test_a_frozen_worker_of_two_is_named_though_nothing_waits(
     settings: Settings, tmp_path: Path
 ) -> None:
     """The other one applies all there is: `lag` warns, of the frozen one alone, until it wakes."""
+    said_at_once = set()
     async with (
         crew(settings, tmp_path, workers=2) as workers,
         Lookout(settings, window_s=60, recent_s=1) as lookout,
+        store.opened(settings) as feeds,
     ):
         await publish(settings, 25)
         await workers.caught_up()
+        async with asyncio.timeout(30):
+            while any(one.is_new for one in await attendance.connected(feeds, settings)):
+                await asyncio.sleep(0.5)
         well = await lookout.look()
         frozen = workers.workers[0].pid
         os.kill(frozen, signal.SIGSTOP)
+        await asyncio.sleep(QUIET_S)  # in which both are suspected
+        await publish(settings, 250, users=50)
         async with asyncio.timeout(30):
             while not (found := await lookout.look()).silent:
-                await asyncio.sleep(0.5)
+                said_at_once |= {one.command for one in found.partitions if one.lag} - {""}
+                await asyncio.sleep(0.25)
         await publish(settings, 25)
         await workers.caught_up()
         said = await asyncio.to_thread(run, "lag", folder=tmp_path, settings=settings)
@@ -247,6 +257,8 @@ async def test_a_frozen_worker_of_two_is_named_though_nothing_waits(
 
     assert (well.silent, awake.silent) == ([], [])
     assert [name.rpartition(":")[2] for name in found.silent] == [str(frozen)]
+    assert [one for one in said_at_once if f"args -p {frozen}  # on" not in one] == []
+    assert said_at_once
     assert said.returncode == 1
     assert "WARN 1 worker: " in said.stdout
     assert f"ps -o pid,stat,etime,args -p {frozen}  # on" in said.stdout

@@ -134,6 +134,25 @@ async def test_without_servers_it_serves_all_the_same(settings: Settings, tmp_pa
     assert ("canary_last_seen_timestamp_seconds",) not in found
 
 
+async def test_it_takes_few_connections_however_many_shards_there_are(settings: Settings) -> None:
+    """A look asks all shards in one breath, over one connection: workers need the others."""
+    await topics.ensure(settings)
+    many = settings.model_copy(update={"shards": 64})
+    async with stores.opened(settings) as feeds:
+        watching = asyncio.create_task(Monitor(many).run())
+        most = 0
+        async with asyncio.timeout(SOON_S):
+            while (found := await report.last(feeds)) is None or found.diagnosis.error:
+                most = max(most, len(await feeds.client_list()))
+                await asyncio.sleep(0.002)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+
+    assert len(found.store.shards) == 64
+    assert most < 12
+
+
 async def test_it_ends_once_the_store_has_other_numbers(settings: Settings) -> None:
     """What it would see with its own is of another store; whoever supervises it starts it again."""
     await topics.ensure(settings)

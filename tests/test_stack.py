@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from models.errors import SettingsError, StackError
+from streams import broker_checks
 from streams.child import Child
 from streams.server import free_port, usual_port
 from streams.settings import load, resolve
@@ -25,6 +26,7 @@ from streams.supervisor import supervised, together
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from models.finding import Finding
     from streams.local import Broker, Store
     from streams.settings import Settings
 
@@ -206,16 +208,30 @@ async def test_a_child_that_ends_starts_again_later_and_later(tmp_path: Path) ->
 
 
 async def test_a_worker_that_somebody_ends_is_started_again(named_broker: str) -> None:
-    """By SIGTERM it leaves without an error, and another is there soon."""
+    """By SIGTERM it leaves without an error, and another is there soon: nobody need start one."""
     del named_broker
     said: list[str] = []
-    async with local_stack(StackOptions(workers=1), said.append), asyncio.timeout(60):
+    async with (
+        local_stack(StackOptions(workers=1), said.append) as settings,
+        asyncio.timeout(60),
+    ):
         await workers_started(1)
         worker = ["pgrep", "-P", str(os.getpid()), "-f", "streams.cli worker"]
         os.kill(int(subprocess.check_output(worker)), signal.SIGTERM)
+        while "0 workers" not in (found := await checked_workers(settings)).found:
+            await asyncio.sleep(0.1)
+        elsewhere = await checked_workers(settings.model_copy(update={"group": "another"}))
         await workers_started(2)
 
     assert said == ["worker-1 was told to leave; starts again in 1 s"]
+    assert found.remedy.startswith("the stack of this folder is starting one: look again in 10 s")
+    assert elsewhere.remedy == "start one: likewave worker"
+
+
+async def checked_workers(settings: Settings) -> Finding:
+    """Give what the doctor finds of the workers."""
+    found = await broker_checks.examine(settings, 0)
+    return next(one for one in found if one.check == "workers")
 
 
 async def workers_started(count: int) -> None:

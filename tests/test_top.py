@@ -24,6 +24,7 @@ import redis
 
 from models.events import Like
 from models.finding import State
+from models.policy import HOUR, SECOND
 from streams import breakers, continuous, monitor_metrics, report, store_checks, topics
 from streams import store as stores
 from streams.clock import now_ms
@@ -104,6 +105,9 @@ async def test_a_monitors_report_is_shown_where_it_is_fresh(
     )
     await report.keep(settings, replace(made, at=now_ms() + 60_000))
     done = await asyncio.to_thread(run, "top", "--once", folder=tmp_path, settings=settings)
+    state = replace(made.store, clock_ahead_s=HOUR / SECOND)
+    await report.keep(settings, replace(made, at=now_ms() - HOUR, store=state))
+    behind = await asyncio.to_thread(run, "top", "--once", folder=tmp_path, settings=settings)
     await report.keep(settings, replace(made, at=now_ms() - 60_000))
     async with Outlook(settings) as outlook:
         old = await outlook.sight()
@@ -116,6 +120,8 @@ async def test_a_monitors_report_is_shown_where_it_is_fresh(
     assert "12 partitions are OK" in done.stdout
     assert not old.by_monitor
     assert now_ms() - old.monitor_at > 60_000
+    assert old.monitor_age_ms == pytest.approx(60_000, abs=5_000)
+    assert re.search(r"by a monitor's report, \d\.\d s old", behind.stdout)  # whose clock is wrong
 
 
 async def test_a_full_store_is_shown_as_why_the_monitors_report_is_old(
@@ -242,6 +248,7 @@ async def test_metrics_and_the_doctor_know_what_is_held(settings: Settings) -> N
     assert (found["audit_users_total",], found["audit_differences_total",]) == (1_200, 3)
     assert found["audit_differing_users",] == 1
     assert found["audit_last_timestamp_seconds",] == pytest.approx(now_ms() / 1_000, abs=SOON_S)
+    assert found["audit_busy_timestamp_seconds",] == found["audit_last_timestamp_seconds",]
     assert checks["breakers"].state is State.FAIL
     assert f"likewave dlq release {source}" in checks["breakers"].remedy
 

@@ -87,12 +87,12 @@ function tellState(state, problem) {
   if (before && before !== state) speak(state === "live" ? "Connected again." : String(problem));
 }
 
-function show({ by_monitor, monitor_at, report }) {
+function show({ by_monitor, monitor_at, monitor_age_ms, report }) {
   for (const id of ["view", "leave"]) find(id).hidden = false;
   find("sign-in").hidden = true;
   find("token").value = "";
   tellVerdict(report.diagnosis);
-  find("source").textContent = source(by_monitor, monitor_at, report);
+  find("source").textContent = source(by_monitor, monitor_at && ago(0, monitor_age_ms), report);
   fill("tiles", tiles(report));
   fill("remedies", remedies(report.diagnosis.partitions));
   showPartitions(report.diagnosis);
@@ -105,12 +105,12 @@ function fill(id, parts) {
   if (selection.isCollapsed || !find(id).contains(selection.anchorNode)) find(id).replaceChildren(...parts);
 }
 
-function source(byMonitor, monitor_at, { at, store }) {
+function source(byMonitor, lastReport, { at, store }) {
   const time = new Date(at).toLocaleTimeString("en-GB");
   if (byMonitor) return `By the monitor’s report of ${time}.`;
   if (store.error) return `Asked by the API at ${time}: while the store does not answer, no report of a monitor can be read.`;
   if (store.refusal) return `Asked by the API at ${time}: while the store refuses writes, no monitor can leave its report there.`;
-  const last = monitor_at ? `The last report of a monitor is of ${ago(monitor_at)}.` : "No report of a monitor was found.";
+  const last = lastReport ? `The last report of a monitor is of ${lastReport}.` : "No report of a monitor was found.";
   return `Asked by the API at ${time}. ${last}`;
 }
 
