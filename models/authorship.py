@@ -2,7 +2,8 @@
 
 A post is a register of author and item, of which the topic keeps the last word. Of all posts of an
 item by accounts that are not erased, the one of the smallest (at, author) counts. A store may
-forget posts that have left the horizon, and may then take the author of the next one for it.
+forget posts that have left the horizon, and may then take the author of the next one for it; one that
+comes later than the horizon is not taken, so that an earlier one by its author may stay for a while.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ class Authorship:
 
     def __init__(self) -> None:
         self._posts: defaultdict[str, dict[str, Origin]] = defaultdict(dict)  # by item and author
+        self._earlier: defaultdict[str, set[Origin]] = defaultdict(set)  # by item
 
     def write(self, post: Post) -> None:
         """Take in a post, early or late, once or many times."""
         origin = Origin(post.at, post.user, tuple(post.topics or ()))
         posts = self._posts[post.item]
-        posts[post.user] = max(origin, posts.get(post.user, origin))
+        earlier, posts[post.user] = sorted((origin, posts.get(post.user, origin)))
+        if earlier != posts[post.user]:
+            self._earlier[post.item].add(earlier)
 
     def items(self) -> Iterable[str]:
         """Name the items that were ever posted."""
@@ -53,3 +57,7 @@ class Authorship:
         """Give the posts of `item` by accounts not erased, the one that counts first."""
         posts = self._posts.get(item, {})
         return sorted(post for author, post in posts.items() if author not in erased)
+
+    def earlier(self, item: str) -> Iterable[Origin]:
+        """Give the posts of `item` of which each was followed by another of the same author."""
+        return self._earlier.get(item, ())

@@ -170,12 +170,16 @@ class View:
         return [one for one in origins if is_kept(item, kept, "post", one.author)]
 
     def possible_origins(self, item: str) -> list[Origin | None]:
-        """Give what may be known of `item`, where what left the horizon may be forgotten or not."""
+        """Give what may be known of `item`, where what left the horizon may be forgotten or not.
+
+        A post that came after it had left is not taken: one before it, by its author, may stay.
+        """
         if self.is_down(item):
             return [None]
         origins = self.origins(item)
-        expired = sum(one.at <= self.horizon for one in origins)
-        return [*origins, None][: expired + 1]
+        expired = {one.author for one in origins if one.at <= self.horizon}
+        earlier = [one for one in self._authorship.earlier(item) if one.author in expired]
+        return [*earlier, *[*origins, None][: len(expired) + 1]]
 
     def posted(self) -> Iterable[str]:
         """Name the items that were ever posted."""

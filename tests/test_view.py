@@ -288,6 +288,16 @@ def test_the_earliest_post_says_whose_an_item_is() -> None:
     assert view_of([]).origins("song") == []
 
 
+def test_a_post_beyond_the_horizon_may_not_have_been_heard() -> None:
+    """Where it is the author's last word, it or the one before it may be known; else it is known."""
+    late = Like(user="cat", item="z", at=NOON + 10 + DAY)
+    again = [post("bob", "b", at=1), post("bob", "c", at=10), late]
+    first, last = (NOON + 1, "bob", ("b",)), (NOON + 10, "bob", ("c",))
+
+    assert view_of(again, SMALL).possible_origins("song") == [first, last, None]
+    assert view_of(again[:2], SMALL).possible_origins("song") == [last]
+
+
 def test_a_post_reaches_the_fans_of_whoever_posts() -> None:
     """Also where another posted the item before: the author gains nothing by being the first."""
     assert feed([post("cat", at=1), post("bob", at=2)]) == ["song"]
