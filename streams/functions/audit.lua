@@ -23,7 +23,8 @@ local function snapshot(keys, args)
   if refusal then return redis.error_reply(refusal) end
   for n = 2, #args do
     local user, feed = args[n], {}
-    for k, entry in ipairs(policy and feed_of(user) or {}) do feed[k] = { entry[1], entry[2] } end
+    local stored = policy and feed_of(user) or {}
+    for k = 1, #stored, 2 do feed[#feed + 1] = { stored[k], tonumber(stored[k + 1]) } end
     found[n - 1] = {
       feed, floor_of(user) or '', call('SMEMBERS', 'circle' .. tag .. user),
       policy and entries_of(user, wanted.page, wanted.page_proofs) or {}, drawn(user, wanted),

@@ -89,10 +89,14 @@ local function unmarked(key, count, marks)
   return kept
 end
 
--- All candidates, each once, in the order in which they are found; what brought each; and the scores
--- of those in the feed.
-local function gather(user, wanted, likings, marks)
-  local items, sources, social = {}, {}, {}
+-- All candidates, each once, in the order in which they are found: those of the feed (`in_feed`) first;
+-- what brought each; and those that may be marked: what a list alone brings has been asked for.
+local function gather(in_feed, wanted, likings, marks)
+  local items, sources = {}, {}
+  for k = 1, #in_feed, 2 do
+    local item = in_feed[k]
+    items[#items + 1], sources[item] = item, SOCIAL
+  end
   local function add(item, source)
     local known = sources[item]
     if not known then
@@ -100,10 +104,6 @@ local function gather(user, wanted, likings, marks)
     elseif source > 0 and floor(known / source) % 2 == 0 then
       sources[item] = known + source
     end
-  end
-  for _, entry in ipairs(feed_of(user)) do
-    add(entry[1], SOCIAL)
-    social[entry[1]] = entry[2]
   end
   local function add_top(key, count, source)
     for _, item in ipairs(unmarked(key, count, marks)) do add(item, source) end
@@ -114,7 +114,11 @@ local function gather(user, wanted, likings, marks)
   end
   add_top('fresh' .. here, wanted.fresh, FRESH)
   for _, item in ipairs(wanted.also) do add(item, 0) end
-  return items, sources, social
+  local doubtful = {}
+  for _, item in ipairs(items) do
+    if sources[item] == 0 or sources[item] % 2 == SOCIAL then doubtful[#doubtful + 1] = item end
+  end
+  return items, sources, doubtful
 end
 
 -- All that is known of a candidate; nil where the circle alone brought it, and does no more.
@@ -164,11 +168,12 @@ local function drawn(user, wanted)
     end
   end
   local reader, marks = reader_of(user), marker_of(user)
-  local items, sources, social = gather(user, wanted, likings, marks)
-  local found, marked = marks(items)
+  local feed = feed_of(user)
+  local items, sources, doubtful = gather(feed, wanted, likings, marks)
+  local found, marked = marks(doubtful)
   local takes, took = window_of(reader, wanted, sources, marked)
-  for _, item in ipairs(items) do
-    local all = takes(item) and described(reader, item, sources[item], social[item], wanted)
+  for n, item in ipairs(items) do
+    local all = takes(item) and described(reader, item, sources[item], tonumber(feed[2 * n] or nil), wanted)
     if all then
       candidates[#candidates + 1] = all
       took(item, all[3], all[8])

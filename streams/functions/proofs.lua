@@ -45,10 +45,9 @@ end
 -- Add to `proofs` the acts of one kind on the item by the user's circle, { kind, who, at }: of what
 -- was pushed, or of `all` acts.
 local function add_acts(proofs, circle, item, kind, all)
-  local found = call('ZINTER', '2', circle, 'actors' .. tag .. kind .. ':' .. item,
-    'AGGREGATE', 'MAX', 'WITHSCORES')   -- a member of the set counts 1
+  local found = call('ZINTER', '2', circle, 'actors' .. tag .. kind .. ':' .. item, 'WITHSCORES')
   for k = 1, #found, 2 do
-    local at = tonumber(found[k + 1])
+    local at = found[k + 1] - 1   -- a member of the set counts 1
     if at > cut and (all or not is_pulled(kind, found[k], item)) then
       proofs[#proofs + 1] = { kind, found[k], at }
     end

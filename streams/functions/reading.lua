@@ -119,17 +119,14 @@ local function kept_back(user)
   return strengths
 end
 
--- The feed with the acts that are in no feed merged into it. What a full feed lacks of other acts on
--- such an item lies below its lowest entry, or its floor: it is looked up where it may matter.
-local function merged(user)
+-- A stored feed, as `found`, with the acts that are in no feed merged into it. What a full feed lacks of
+-- other acts on such an item lies below its lowest entry, or its floor: it is looked up where it may matter.
+local function merged(user, found, strengths)
   local feed, stored = {}, {}
-  local found = call('ZRANGE', 'feed' .. tag .. user, '0', '-1', 'REV', 'WITHSCORES')
   for k = 1, #found, 2 do
     local entry = { found[k], tonumber(found[k + 1]) }
     feed[#feed + 1], stored[found[k]] = entry, entry
   end
-  local strengths = kept_back(user)
-  if not strengths then return feed end
   local now, half_life = cut + policy.horizon, policy.half_life
   local low = tonumber(floor_of(user) or NEVER)
   if #feed >= policy.feed_size then low = math.max(low, feed[#feed][2]) end
@@ -152,10 +149,22 @@ local function merged(user)
   return feed
 end
 
--- A user's feed, best first: { item, effective time }; a cold user's is made of their circle's acts.
+-- A user's feed, best first: { item, effective time, item, ... }, as the store gives it; a cold user's
+-- is made of their circle's acts.
 local function feed_of(user)
-  local feed = is_awake(user) and merged(user) or pull(user, true)
-  for k = #feed, policy.feed_size + 1, -1 do feed[k] = nil end
+  local entries, feed
+  if is_awake(user) then
+    feed = call('ZRANGE', 'feed' .. tag .. user, '0', digits(policy.feed_size - 1), 'REV', 'WITHSCORES')
+    local strengths = kept_back(user)
+    if not strengths then return feed end
+    entries = merged(user, feed, strengths)
+  else
+    entries = pull(user, true)
+  end
+  feed = {}
+  for k = 1, math.min(#entries, policy.feed_size) do
+    feed[2 * k - 1], feed[2 * k] = entries[k][1], entries[k][2]
+  end
   return feed
 end
 
@@ -187,10 +196,10 @@ local function has_cut_off(user)
   return call('EXISTS', edges .. 'block:' .. user, edges .. 'blocked:' .. user, edges .. 'mute:' .. user) > 0
 end
 
--- The authors of items, in their order; '' where there is none.
-local function authors_of(entries)
+-- The authors of a feed's items, in their order; '' where there is none.
+local function authors_of(feed)
   local authors = {}
-  for n, entry in ipairs(entries) do authors[n] = call('HGET', 'item' .. tag .. entry[1], 'author') or '' end
+  for k = 1, #feed, 2 do authors[#authors + 1] = call('HGET', 'item' .. tag .. feed[k], 'author') or '' end
   return authors
 end
 
@@ -199,11 +208,11 @@ local function entries_of(user, limit, most)
   local entries, reader, feed = {}, reader_of(user), feed_of(user)
   local authors = has_cut_off(user) and authors_of(feed) or {}
   local apart = apart_of(user, authors)
-  for n, entry in ipairs(feed) do
+  for k = 1, #feed, 2 do
     if #entries == limit then break end
-    local proofs, count = shown_proofs(reader, entry[1], most)
-    if count > 0 and not apart[authors[n] or ''] then
-      entries[#entries + 1] = { entry[1], digits(entry[2]), count, proofs }
+    local proofs, count = shown_proofs(reader, feed[k], most)
+    if count > 0 and not apart[authors[(k + 1) / 2] or ''] then
+      entries[#entries + 1] = { feed[k], digits(feed[k + 1]), count, proofs }
     end
   end
   return entries
