@@ -2,8 +2,8 @@
 
 A post is a register of author and item, of which the topic keeps the last word. Of all posts of an
 item by accounts that are not erased, the one of the smallest (at, author) counts. A store may
-forget posts that have left the horizon, and may then take the author of the next one for it; one that
-comes later than the horizon is not taken, so that an earlier one by its author may stay for a while.
+forget posts that have left the horizon, and may then take the author of the next one for it; one
+that comes later than the horizon is not taken, so that one before it, by its author, may stay.
 """
 
 from __future__ import annotations

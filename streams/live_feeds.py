@@ -5,37 +5,37 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from models.present import strength
 from models.routing import shard_of
+from models.view import Proof  # noqa: TC001 - msgspec reads it
 from streams.library import SCHEMA
-from streams.reader import entry_of, fence_key, topics_of
+from streams.reader import fence_key, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from models.present import Present
-    from streams.reader import Proof
     from streams.store import Store
-
-    About: TypeAlias = tuple[str | None, tuple[str, ...]]  # author and topics of an item
 
 PROOFS = 3  # of each entry
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One item of a live feed; nothing here moves with the clock."""
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """One item of a live feed, as the store gives it; nothing here moves with the clock."""
 
     item: str
     effective_time: int  # Unix ms
-    proofs: tuple[Proof, ...]  # the newest, newest first
     proofs_total: int
-    author: str | None
-    topics: tuple[str, ...]
+    proofs: tuple[Proof, ...]  # the newest, newest first
+    author: str  # "" for none
+    topics: str  # as they are stored
+
+
+_decoder = msgspec.msgpack.Decoder(list[Entry], strict=False)  # numbers come as digits
 
 
 @dataclass(frozen=True)
@@ -68,39 +68,16 @@ class LiveFeeds:
 
     async def read(self, limits: Mapping[str, int]) -> dict[str, LiveFeed]:
         """Read the top of several users' feeds: of each user as many entries as `limits` says."""
-        pages = await self._pages(limits)
-        about = await self._about(pages)
-        return {
-            user: LiveFeed([_entry(one, about[self._shard(user), one[0]]) for one in page])
-            for user, page in pages.items()
-        }
-
-    def _shard(self, user: str) -> int:
-        return shard_of(user, self._shards)
-
-    async def _pages(self, limits: Mapping[str, int]) -> dict[str, Any]:
+        name = f"likewave_{SCHEMA}_live"
         async with self._store.pipeline(transaction=False) as ask:
             for user, limit in limits.items():
-                fence = fence_key(self._shard(user))
-                ask.fcall_ro(f"likewave_{SCHEMA}_page", 1, fence, user, limit, PROOFS, self._shards)
-            return dict(zip(limits, await ask.execute(), strict=True))
-
-    async def _about(self, pages: Mapping[str, Any]) -> dict[tuple[int, str], About]:
-        """Ask what is known of all items, in the shards of those who have them in the feed."""
-        listed = {(self._shard(user), one[0]) for user, page in pages.items() for one in page}
-        async with self._store.pipeline(transaction=False) as ask:
-            for shard, item in listed:
-                ask.hmget(f"item:{{{shard}}}:{item}", "author", "topics")
-            found = await ask.execute()
+                fence = fence_key(shard_of(user, self._shards))
+                asked = "FCALL_RO", name, 1, fence, user, limit, PROOFS, self._shards
+                ask.execute_command(*asked, NEVER_DECODE=True)
+            found: list[Any] = await ask.execute()
         return {
-            of: (author or None, topics_of(topics))
-            for of, (author, topics) in zip(listed, found, strict=True)
+            user: LiveFeed(_decoder.decode(one)) for user, one in zip(limits, found, strict=True)
         }
-
-
-def _entry(found: Any, about: About) -> Entry:
-    read = entry_of(found)
-    return Entry(read.item, read.score, tuple(read.proofs), read.proofs_total, *about)
 
 
 def document(entry: Entry, present: Present) -> dict[str, object]:
@@ -110,8 +87,8 @@ def document(entry: Entry, present: Present) -> dict[str, object]:
         "item": entry.item,
         "effective_time": entry.effective_time,
         "strength": worth,
-        "proofs": [{"kind": one.kind, "who": one.who, "at": one.at} for one in entry.proofs],
+        "proofs": [{"kind": one.kind, "who": one.actor, "at": one.at} for one in entry.proofs],
         "proofs_total": entry.proofs_total,
-        "author": entry.author,
-        "topics": entry.topics,
+        "author": entry.author or None,
+        "topics": topics_of(entry.topics),
     }

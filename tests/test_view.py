@@ -289,7 +289,7 @@ def test_the_earliest_post_says_whose_an_item_is() -> None:
 
 
 def test_a_post_beyond_the_horizon_may_not_have_been_heard() -> None:
-    """Where it is the author's last word, it or the one before it may be known; else it is known."""
+    """Where it is the author's last word, it or the one before it may be known, or none."""
     late = Like(user="cat", item="z", at=NOON + 10 + DAY)
     again = [post("bob", "b", at=1), post("bob", "c", at=10), late]
     first, last = (NOON + 1, "bob", ("b",)), (NOON + 10, "bob", ("c",))

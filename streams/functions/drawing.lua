@@ -1,6 +1,6 @@
 -- The candidates of a draw.
 
-local SOCIAL, TRENDING, TASTE, FRESH = 1, 2, 4, 8   -- what brought a candidate
+local SOURCES = { social = 1, trending = 2, taste = 4, fresh = 8 }   -- what brought a candidate
 local DEEPEST = 1000   -- places of a list, which is not looked at beyond
 
 -- What tells the taste of the user: { kind, at, topics }, of each kind what is on among the newest.
@@ -95,7 +95,7 @@ local function gather(in_feed, wanted, likings, marks)
   local items, sources = {}, {}
   for k = 1, #in_feed, 2 do
     local item = in_feed[k]
-    items[#items + 1], sources[item] = item, SOCIAL
+    items[#items + 1], sources[item] = item, SOURCES.social
   end
   local function add(item, source)
     local known = sources[item]
@@ -108,15 +108,15 @@ local function gather(in_feed, wanted, likings, marks)
   local function add_top(key, count, source)
     for _, item in ipairs(unmarked(key, count, marks)) do add(item, source) end
   end
-  add_top('trending' .. here, wanted.trending, TRENDING)
+  add_top('trending' .. here, wanted.trending, SOURCES.trending)
   for _, topic in ipairs(favourite_topics(likings, wanted)) do
-    add_top('trending' .. tag .. topic, wanted.per_topic, TASTE)
+    add_top('trending' .. tag .. topic, wanted.per_topic, SOURCES.taste)
   end
-  add_top('fresh' .. here, wanted.fresh, FRESH)
+  add_top('fresh' .. here, wanted.fresh, SOURCES.fresh)
   for _, item in ipairs(wanted.also) do add(item, 0) end
   local doubtful = {}
   for _, item in ipairs(items) do
-    if sources[item] == 0 or sources[item] % 2 == SOCIAL then doubtful[#doubtful + 1] = item end
+    if sources[item] == 0 or sources[item] % 2 == SOURCES.social then doubtful[#doubtful + 1] = item end
   end
   return items, sources, doubtful
 end
@@ -126,11 +126,11 @@ local function described(reader, item, sources, social, wanted)
   if is_down(item) then return nil end
   local proofs, count, actors, all = shown_proofs(reader, item, wanted.proofs)
   if count == 0 then
-    if social and sources == SOCIAL then return nil end
-    if social then sources, social = sources - SOCIAL, nil end
+    if social and sources == SOURCES.social then return nil end
+    if social then sources, social = sources - SOURCES.social, nil end
   elseif not social then
     social = all and score_by(reader.user, all) or score_of(reader.user, item, acts_on(item), true)
-    sources = sources + SOCIAL
+    sources = sources + SOURCES.social
   end
   local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')
   if reader.unsure and known[1] and is_erased(known[1]) then known[1], known[2], known[3] = nil, nil, nil end
@@ -147,7 +147,7 @@ local function window_of(reader, wanted, sources, marked)
   if reader.unsure or has_cut_off(reader.user) then room = math.huge end
   if #wanted.also > 0 then waiting = {} end
   for _, item in ipairs(wanted.also) do waiting[item] = true end
-  local function counts(item) return sources[item] == SOCIAL and not (waiting and not waiting[item]) end
+  local function counts(item) return sources[item] == SOURCES.social and not (waiting and not waiting[item]) end
   local function takes(item) return room > 0 or not counts(item) end
   local function took(item, author, actors)
     local shown = author ~= reader.user and actors >= (wanted.threshold or 1) and not marked[item]

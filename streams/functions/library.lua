@@ -21,14 +21,17 @@ local function asking(callback, count, arguments)
   end
 end
 
-local paged = asking(page, 2, 'a user, a number of entries and, if you like, one of proofs')
-local drawing = asking(draw, 2, 'a user and what is wanted')
-local waking = asking(wake_up, 1, 'a user')
+local function register(name, callback)
+  redis.register_function { function_name = 'likewave_1_' .. name, callback = callback, flags = { 'no-writes' } }
+end
+
+local LISTED = 'a user, a number of entries and, if you like, one of proofs'
 
 redis.register_function('likewave_1_apply', apply)
 redis.register_function('likewave_1_drain', go_on)
-redis.register_function('likewave_1_wake', waking)
-redis.register_function { function_name = 'likewave_1_page', callback = paged, flags = { 'no-writes' } }
-redis.register_function { function_name = 'likewave_1_draw', callback = drawing, flags = { 'no-writes' } }
-redis.register_function { function_name = 'likewave_1_snapshot', callback = snapshot, flags = { 'no-writes' } }
-redis.register_function { function_name = 'likewave_1_shelf', callback = shelf, flags = { 'no-writes' } }
+redis.register_function('likewave_1_wake', asking(wake_up, 1, 'a user'))
+register('page', asking(page, 2, LISTED))
+register('live', asking(live, 2, LISTED))
+register('draw', asking(draw, 2, 'a user and what is wanted'))
+register('snapshot', snapshot)
+register('shelf', shelf)

@@ -233,3 +233,15 @@ local function page(keys, args)
   return policy and entries_of(user, limit, most) or {}
 end
 
+-- live: what `page` gives, and the author and topics of each entry ('' where there is none), as msgpack.
+local function live(keys, args)
+  local entries = page(keys, args)
+  if entries.err then return entries end
+  local unsure = any('job') and any('erased')
+  for _, entry in ipairs(entries) do
+    local known = call('HMGET', 'item' .. tag .. entry[1], 'author', 'topics')
+    if unsure and known[1] and is_erased(known[1]) then known = {} end
+    entry[5], entry[6] = known[1] or '', known[2] or ''
+  end
+  return cmsgpack.pack(entries)
+end
