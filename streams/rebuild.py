@@ -2,7 +2,7 @@
 
     fill     the whole log into a spare database, where nobody is warm: registers, and no signals
     wake     whoever is warm where it serves gets their feed, while what comes is carried along
-    check    some users, who are woken first, are held against the log meanwhile
+    check    some users are held against the log
     swap     workers wait for a moment, until the new generation has all that the old one has
     check    once more, where it serves now; then the old generation is dropped
 
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from models.errors import BrokerError, StoreError
 from models.routing import shard_of
 from streams import filling, generations, spot_check, topics
-from streams.audit import by_shard
 from streams.filling import EDGES_FIRST
 from streams.generations import HOLD_MS, Generation, hold
 from streams.history import unheard
@@ -33,7 +32,7 @@ from streams.store import check_policy, opened, recorded, shards_of
 from streams.transport import LONGEST_BATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from streams.audit import Verdict
     from streams.filling import Filler
@@ -168,10 +167,8 @@ class Rebuild:
 
     async def _prove(self, checking: SpotCheck, filler: Filler) -> Verdict:
         takes = Snapshots(self._new.store, self._settings)
-        await _together(self._wake_first(checking.users), checking.fold(takes))
-        waking = self._wake(self._home, self._new.store)
-        verdict: Verdict
-        _, verdict = await _together(waking, checking.check(takes))
+        await _together(self._wake(self._home, self._new.store), checking.fold(takes))
+        verdict = await checking.check(takes)
         if verdict.is_equal:
             await self._swap(filler)
         return verdict
@@ -183,15 +180,6 @@ class Rebuild:
         if verdict.is_equal:
             await self._new.drop()
         return verdict
-
-    async def _wake_first(self, users: Sequence[str]) -> None:
-        """Make the feeds of those of `users` whom the old generation, if any, keeps warm."""
-        shards = await shards_of(self._home)
-        for shard, members in enumerate(by_shard(users, shards) if shards else []):
-            moments = await self._home.zmscore(f"warm:{{{shard}}}", members) if members else []
-            found = [(user, at) for user, at in zip(members, moments, strict=True) if at]
-            for first in range(0, len(found), WOKEN_AT_ONCE):
-                await self._wake_some(self._new.store, found[first : first + WOKEN_AT_ONCE])
 
     async def _wake(self, old: Store, new: Store) -> None:
         """Make the feeds of all whom the old generation keeps warm, as if they acted when they did.
@@ -243,11 +231,11 @@ class Rebuild:
         )
 
 
-async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Do things at the same time, and give what each gives; an error of one ends all."""
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do things at the same time; an error of one ends all."""
     tasks = [asyncio.create_task(one) for one in work]
     try:
-        return await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()

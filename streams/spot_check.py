@@ -111,11 +111,6 @@ class SpotCheck:
         self._log: History
         self._folds: list[Fold]
 
-    @property
-    def users(self) -> list[str]:
-        """Give those who are checked, once they are chosen."""
-        return sorted(self._sample.users)
-
     async def read(self, progress: Progress = unheard) -> None:
         """Choose users, and read what is in the log now; a check reads what it lacks."""
         await self._hear_edges(self._choice.hear, progress)
@@ -139,7 +134,7 @@ class SpotCheck:
     async def check(self, takes: Takes) -> Verdict:
         """Compare what is held of the users now; raise as an audit does."""
         began, verdict = perf_counter(), Verdict()
-        users = by_shard(self.users, self._settings.shards)
+        users = by_shard(sorted(self._sample.users), self._settings.shards)
         for shard, (members, fold) in enumerate(zip(users, self._folds, strict=True)):
             inspector = Inspector(shard, takes, self._log, self._settings, fold)
             async for user, found in inspector.users(members, at_once=1):

@@ -33,7 +33,7 @@ from tests.replica import NOON, traffic
 from tests.test_topics import delete
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from models.events import Event
@@ -320,16 +320,16 @@ async def test_what_is_not_as_the_log_asks_is_not_swapped(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the check finds a difference the old feeds go on serving."""
-    wake_first = rebuild.Rebuild._wake_first
+    wake = rebuild.Rebuild._wake
 
-    async def spoil(self: rebuild.Rebuild, users: Sequence[str]) -> None:
-        await wake_first(self, users)
-        await self._new.store.zadd("feed:{0}:ann", {"ghost": NOON})
+    async def spoil(self: rebuild.Rebuild, old: store.Store, new: store.Store) -> None:
+        await wake(self, old, new)
+        await new.zadd("feed:{0}:ann", {"ghost": NOON})
 
     async with crew(settings, tmp_path, workers=1) as team:
         await publish(settings, QUIET)
         await team.caught_up()
-        monkeypatch.setattr(rebuild.Rebuild, "_wake_first", spoil)
+        monkeypatch.setattr(rebuild.Rebuild, "_wake", spoil)
         done = await rebuild.rebuild(settings, Options())
 
     assert (done.swapped, done.verdict.differing) == (False, 1)

@@ -161,42 +161,41 @@ local function view(row, kind)   -- `seen` is a view that counts for nothing
   if at <= cut then return end
   if row.mine then note(seen, user, row.register, item) end
   if kind == 'seen' or not row.own or is_down(item) then return end
-  note(views, floor(at / HALF_HOUR), row.score, item .. '|' .. user)
+  local half_hour = floor(at / HALF_HOUR)
+  local found = views[half_hour] or { members = {}, items = {}, users = {}, scores = {} }
+  views[half_hour] = found
+  local n = #found.members + 1
+  found.members[n], found.items[n], found.users[n], found.scores[n] = item .. '|' .. user, item, user, row.score
 end
 
 -- What a user saw, newest views only: the greater register is the newer.
 local function write_seen(user, registers)
-  local key, oldest = 'seen' .. tag .. user, math.huge
-  for k = 1, #registers, 2 do
-    oldest = math.min(oldest, floor(registers[k] / 2))
-    registers[k] = digits(registers[k])
-  end
+  local key = 'seen' .. tag .. user
   local added = add_all(key, registers, 'GT')
   if added == 0 then return end
   local count = call('ZCARD', key)
-  if added == count then call('ZADD', 'due' .. here, digits(oldest), 'seen:' .. user) end
+  if added == count then
+    local oldest = registers[1]
+    for k = 3, #registers, 2 do oldest = math.min(oldest, registers[k]) end
+    call('ZADD', 'due' .. here, digits(floor(oldest / 2)), 'seen:' .. user)
+  end
   for _ = policy.acts_kept + 1, count do call('ZREM', key, (least(key))) end
 end
 
 -- Of the views that an account gave an item in one half hour the strongest counts.
-local function write_views(half_hour, contributions)
-  local key, strongest = 'views' .. tag .. digits(half_hour), {}
-  for k = 1, #contributions, 2 do
-    local member, contribution = contributions[k + 1], contributions[k]
-    local other = strongest[member]
-    if not other or tonumber(contribution) > tonumber(other) then strongest[member] = contribution end
-  end
-  local members, raised, is_new = names_of(strongest), {}, false
+local function write_views(half_hour, found)
+  local key, members = 'views' .. tag .. digits(half_hour), found.members
+  local strongest, raised, is_new = {}, {}, false
   for first = 1, #members, SLICE do
-    local some = { unpack(members, first, math.min(first + SLICE - 1, #members)) }
-    for n, before in ipairs(call('ZMSCORE', key, unpack(some))) do
-      local member = some[n]
-      local contribution = tonumber(strongest[member])
-      before = tonumber(before or nil)
+    local last = math.min(first + SLICE - 1, #members)
+    for n, stored in ipairs(call('ZMSCORE', key, unpack(members, first, last))) do
+      local k = first + n - 1
+      local member, contribution = members[k], tonumber(found.scores[k])
+      local before = strongest[member] or tonumber(stored or nil)
       if not before or before < contribution then
-        local item, user = match(member, '^(.*)|(.*)$')
-        raised[#raised + 1], raised[#raised + 2] = strongest[member], member
-        engage(item, 'view', user, before and 0 or 1, contribution, before)
+        strongest[member] = contribution
+        raised[#raised + 1], raised[#raised + 2] = found.scores[k], member
+        engage(found.items[k], 'view', found.users[k], before and 0 or 1, contribution, before)
         is_new = is_new or not before
       end
     end
@@ -209,5 +208,5 @@ end
 
 local function write_collected()
   for user, registers in pairs(seen) do write_seen(user, registers) end
-  for half_hour, contributions in pairs(views) do write_views(half_hour, contributions) end
+  for half_hour, found in pairs(views) do write_views(half_hour, found) end
 end

@@ -39,7 +39,7 @@ end
 -- Write down what counts for items (item -> anything): once a call, but of an item before it is read or
 -- written elsewhere. Each list of what trends is written to once.
 local function write_counts(items)
-  local lists = {}
+  local lists, keys = {}, {}
   for item in pairs(items) do
     local now = engaged[item]
     engaged[item] = nil
@@ -50,7 +50,9 @@ local function write_counts(items)
         if now[kind] then columns[#columns + 1], columns[#columns + 2] = counter, digits(now[kind]) end
       end
       call('HSET', 'item' .. tag .. item, unpack(columns))
-      for _, trending in ipairs(trending_of(now.topics)) do
+      local topics = now.topics or ''
+      keys[topics] = keys[topics] or trending_of(topics)
+      for _, trending in ipairs(keys[topics]) do
         note(lists, trending, score, item)
       end
     end
