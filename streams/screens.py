@@ -5,7 +5,8 @@
 Readings follow each other at CYCLE_S, so a user's feed is read once for whatever happened to it in
 between, and always once more after the last thing that did. A stream takes the newest feed when it
 has sent the one before, so a slow one skips feeds, and none waits for another. For a stream that
-has not taken what it was shown nothing is read until it does.
+has not taken what it was shown nothing is read until it does. What no notice named is read after
+what one did, a few in every cycle, so that all are read once in RENEW_S.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 from collections import defaultdict
 from contextlib import suppress
 from itertools import chain, islice
+from math import ceil
 from typing import TYPE_CHECKING, Self
 
 import structlog
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 CYCLE_S = 0.05
 AT_ONCE = 8  # feeds asked for in one piece: the store does nothing else for some 5 ms
-REFRESHED = 4  # feeds read in a cycle though no notice named them
 AGAIN_S = 1.0
 
 log = structlog.get_logger()
@@ -213,28 +214,32 @@ class Screens:
 
     async def _read_on(self) -> None:
         while True:
-            await self._wanted.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CYCLE_S if self._stale else None):
+                    await self._wanted.wait()
             self._wanted.clear()
-            users = self._next()
+            due, stale = self._next()
+            again_s = CYCLE_S if due else 0.0  # what is due next need not wait for what was stale
             try:
-                while users:
-                    await self._read(users[:AT_ONCE])
-                    del users[:AT_ONCE]
-                await asyncio.sleep(CYCLE_S)
+                for users in (due, stale):
+                    while users:
+                        await self._read(users[:AT_ONCE])
+                        del users[:AT_ONCE]
             except (RedisError, OSError) as error:
-                log.warning("feeds not read", users=len(users), error=str(error))
-                self._due.update(dict.fromkeys(users))
-                await asyncio.sleep(AGAIN_S)
-            if self._due or self._stale:
+                log.warning("feeds not read", users=len(due) + len(stale), error=str(error))
+                self._due.update(dict.fromkeys([*due, *stale]))
                 self._wanted.set()
+                again_s = AGAIN_S
+            await asyncio.sleep(again_s)
 
-    def _next(self) -> list[str]:
+    def _next(self) -> tuple[list[str], list[str]]:
         """Take all who are due, and some of those who have been read a while ago."""
-        users = self._due | dict.fromkeys(islice(self._stale, REFRESHED))
+        some = islice(self._stale, ceil(len(self._watches) * CYCLE_S / notices.RENEW_S))
+        due, stale = list(self._due), [user for user in some if user not in self._due]
         self._due.clear()
-        for user in users:
+        for user in (*due, *stale):
             self._later |= self._watches.get(user, set()) - self._ready(user)
-        return list(users)
+        return due, stale
 
     def _ready(self, user: str) -> set[Watch]:
         """Give those who have taken what they were shown."""
