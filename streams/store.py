@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 50  # of one client; who finds none free waits for one
 KEEPS_ALL = "noeviction"
+OTHER_NUMBERS = "POLICY the shard holds feeds of other numbers"
 WRITTEN = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 CONNECT_S = 1.0
 LOOK_S = 1.0  # between looks at the numbers that it was filled with
@@ -175,9 +176,7 @@ def is_refusal(error: ResponseError) -> bool:
 
 def has_other_numbers(error: ResponseError) -> bool:
     """Tell whether the shards refuse to be read by who knows other numbers: they were rebuilt."""
-    return "POLICY the shard holds feeds of other numbers" in str(
-        error
-    )  # behind redis-py's own words
+    return OTHER_NUMBERS in str(error)  # behind words of redis-py, where it was in a pipeline
 
 
 def unwritten(info: Mapping[str, Any]) -> list[str]:
