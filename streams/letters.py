@@ -54,24 +54,20 @@ class Letters:
         self._producer = producer
 
     async def read(self, selection: Selection, progress: Progress) -> list[Letter]:
-        """Read the letters that are meant, the oldest first; of one record the newest letter.
+        """Read the letters that are meant, the oldest first; of one record the newest letter."""
+        found: dict[Identity, Letter] = {}
+        for letter in await self.everything(selection, progress):
+            if selection.fits(letter):
+                found.pop(letter.identity, None)
+                found[letter.identity] = letter
+        return [letter for letter in found.values() if letter.state in selection.states]
+
+    async def everything(self, selection: Selection, progress: Progress) -> list[Letter]:
+        """Read all letters of the partitions that are meant, the oldest first.
 
         A worker that was killed, or a store that is filled again, rejects a record once more. What
         was said of one of its letters is said of all.
         """
-        found: dict[Identity, Letter] = {}
-        states: dict[Identity, State] = {}
-        for letter in await self.everything(selection, progress):
-            if letter.state is not State.OPEN:
-                states[letter.identity] = letter.state
-            if selection.fits(letter):
-                found.pop(letter.identity, None)
-                found[letter.identity] = letter
-        known = [replace(one, state=states.get(name, State.OPEN)) for name, one in found.items()]
-        return [letter for letter in known if letter.state in selection.states]
-
-    async def everything(self, selection: Selection, progress: Progress) -> list[Letter]:
-        """Read all letters of the partitions that are meant, the oldest first."""
         letters: list[Letter] = []
         states: dict[Place, State] = {}
         async for record in self._records(selection, progress):
@@ -84,8 +80,9 @@ class Letters:
                 states |= dict.fromkeys(marks, state)
             else:
                 letters.append(Letter(place, record.timestamp, record.key, record.value, headers))
-        known = [replace(one, state=states.get(one.place, State.OPEN)) for one in letters]
-        return sorted(known, key=lambda letter: (letter.at, letter.place))
+        letters.sort(key=lambda letter: (letter.at, letter.place))
+        said = {one.identity: states[one.place] for one in letters if one.place in states}
+        return [replace(one, state=said.get(one.identity, State.OPEN)) for one in letters]
 
     async def mark(self, letters: Sequence[Letter], state: State) -> None:
         """Note what became of `letters`."""
