@@ -237,6 +237,8 @@ def _soon(lately: Sequence[Observation]) -> str:
         return "the store has just begun to take writes again, and workers go on within seconds"
     if any(one.around.has_silent for one in lately):
         return "a worker that was silent is back, and goes on within seconds"
+    if any(one.held_since for one in lately):
+        return "its breaker has just been released, and its worker goes on within seconds"
     return ""
 
 

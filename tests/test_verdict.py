@@ -152,6 +152,18 @@ def test_a_worker_that_has_just_come_does_not_stall() -> None:
     assert verdict([*gone, *begins, stands]) is Verdict.STALL
 
 
+def test_a_partition_that_is_released_is_given_seconds() -> None:
+    """Its worker looks at it once a second; if it applies nothing then, it stalls."""
+    held = [replace(one, held_since=500_000) for one in window(*STANDING)]
+    released = replace(held[-1], now=6_000, held_since=0)
+    finding = judge([*held, released], recent_ms=RECENT_MS)
+    later = [replace(released, now=6_000 + 1_000 * second) for second in range(16)]
+
+    assert (finding.verdict, finding.command) == (Verdict.WARN, WAIT)
+    assert "has just been released" in finding.sentence
+    assert verdict([*held, *later]) is Verdict.STALL
+
+
 def test_a_store_that_takes_writes_again_is_given_seconds() -> None:
     """Workers ask it again after 2 s at most: nobody is sent to look after them before."""
     seen = [replace(one, around=Surroundings(refusal=FULL)) for one in window(*STANDING)]
