@@ -263,8 +263,8 @@ async def check_policy(store: Store, settings: Settings, shard: int = 0) -> None
         listed = ", ".join(f"{name} {theirs.get(name)} -> {mine[name]}" for name in differing)
         raise StoreError(
             f"shard {shard} was filled under another policy ({listed}): its scores would mix; "
-            f"run with its numbers{_variables(theirs, differing)}, or change them with "
-            "`likewave rebuild`"
+            f"run with its numbers{_variables(theirs, differing)} (start this again, where they "
+            "were just rebuilt), or change them with `likewave rebuild`"
         )
 
 
