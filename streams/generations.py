@@ -126,6 +126,12 @@ async def find(settings: Settings, home: Store) -> int | None:
     return None
 
 
+async def is_claimed(settings: Settings, database: int) -> bool:
+    """Tell whether a rebuild is at work in a database."""
+    async with opened(settings, database=database) as other:
+        return bool(await other.exists(LEASE))
+
+
 async def choose(settings: Settings, home: Store, wanted: int | None) -> int:
     """Choose a database: `wanted`, that of an unfinished rebuild, or the highest empty one."""
     await _check_databases(home)

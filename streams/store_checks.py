@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from redis.exceptions import NoPermissionError
 
 from models.counting import counted
-from models.errors import LikewaveError
+from models.errors import LikewaveError, StoreError
 from models.finding import Finding, State, fail, failed, ok, warn
 from models.policy import SECOND
 from models.refusal import refusal
-from streams import breakers, library, reader, report, store
+from streams import breakers, generations, library, reader, report, store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -217,6 +217,23 @@ async def _jobs(feeds: store.Store, settings: Settings, _: int) -> Finding:
     return ok("jobs", "none is open")
 
 
+async def _rebuild(feeds: store.Store, settings: Settings, _: int) -> Finding:
+    try:
+        database = await generations.find(settings, feeds)
+        at_work = database is not None and await generations.is_claimed(settings, database)
+    except (NoPermissionError, StoreError):
+        return ok("rebuild", "this user of the store may not look for one that is unfinished")
+    if database is None:
+        return ok("rebuild", "none is unfinished")
+    if at_work:
+        return ok("rebuild", f"one is at work in database {database}")
+    return warn(
+        "rebuild",
+        f"one was ended in database {database}, and what it filled takes memory",
+        "likewave rebuild goes on with it; likewave rebuild --abort gives it up",
+    )
+
+
 async def _breakers(feeds: store.Store, settings: Settings, _: int) -> Finding:
     del settings
     held = await breakers.held(feeds)
@@ -260,6 +277,7 @@ CHECKS: dict[str, Check] = {
     "policy": _policy,
     "store clock": _clock,
     "jobs": _jobs,
+    "rebuild": _rebuild,
     "breakers": _breakers,
     "monitor": _monitor,
 }

@@ -18,9 +18,10 @@ from redis.exceptions import ResponseError
 
 from models.errors import StoreError
 from models.events import Befriend, Like, encode
+from models.finding import State
 from models.policy import DAY, HOUR
 from models.routing import shard_of
-from streams import generations, reader, rebuild, store, topics, upkeep
+from streams import generations, reader, rebuild, store, store_checks, topics, upkeep
 from streams.exposures import totals
 from streams.notices import lease
 from streams.pages import draw
@@ -163,7 +164,9 @@ async def test_ctrl_c_says_what_stays_and_how_to_go_on(settings: Settings, tmp_p
             await spare.hset(generations.MARKER, "state", "replaced")
             swapped = await upkeep._left(settings)
             await spare.hset(generations.MARKER, "state", "filling")
+        doctor = [await doctor_of_rebuilds(settings)]
         given_up = await abort(settings)
+        doctor.append(await doctor_of_rebuilds(settings))
 
     assert process.returncode == 130
     assert said.splitlines()[-1] == (
@@ -171,7 +174,14 @@ async def test_ctrl_c_says_what_stays_and_how_to_go_on(settings: Settings, tmp_p
         "give it up by `likewave rebuild --abort`"
     )
     assert (before, given_up) == ("", SPARE)
+    assert doctor == [State.WARN, State.OK]
     assert swapped.startswith("it has swapped already: run it again")
+
+
+async def doctor_of_rebuilds(settings: Settings) -> State:
+    """Ask the doctor whether one is unfinished."""
+    found = await store_checks.examine(settings, 0)
+    return next(one.state for one in found if one.check == "rebuild")
 
 
 async def expired(settings: Settings) -> None:
