@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from models import events
 from models.policy import HOUR, Policy
@@ -58,7 +58,7 @@ async def told(feeder: Feeder, user: str) -> str:
         cursor = None
         while True:
             page = await pager.page(user, now=LATER, cursor=cursor)
-            found += [replace(one, candidate=None) for one in page.items]  # type: ignore[arg-type]
+            found += [replace(one, candidate=None) for one in page.items]
             found += [one.candidate.proofs for one in page.items]
             items = [one.item for one in page.items]
             found += [await pager.explain(user, item, now=LATER) for item in items]
