@@ -222,7 +222,7 @@ async def _rebuild(feeds: store.Store, settings: Settings, _: int) -> Finding:
         database = await generations.find(settings, feeds)
         at_work = database is not None and await generations.is_claimed(settings, database)
     except (NoPermissionError, StoreError):
-        return ok("rebuild", "this user of the store may not look for one that is unfinished")
+        return ok("rebuild", "whether one is unfinished cannot be seen from here")
     if database is None:
         return ok("rebuild", "none is unfinished")
     if at_work:
@@ -230,7 +230,8 @@ async def _rebuild(feeds: store.Store, settings: Settings, _: int) -> Finding:
     return warn(
         "rebuild",
         f"one was ended in database {database}, and what it filled takes memory",
-        "likewave rebuild goes on with it; likewave rebuild --abort gives it up",
+        "likewave rebuild brings it to its end; likewave rebuild --abort gives up what is not "
+        "swapped yet",
     )
 
 
