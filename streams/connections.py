@@ -1,26 +1,34 @@
-"""Connections to the store that let go of a task as soon as it is cancelled.
+"""Connections to the store that let go of a task as soon as it is cancelled, and are then closed.
 
 redis-py sends within `asyncio.wait_for`, which before Python 3.12 may forget that the task was
 cancelled where what it waits for is done in the same turn of the event loop. `asyncio.timeout`
 never does, and makes no task of its own for each command.
+
+It closes a pool by a task for each connection, which leaves a connection open where the task is
+cancelled before it has begun. Here all are closed before anybody else has a turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import ConnectionError as StoreGoneError
 from redis.exceptions import TimeoutError as StoreSilentError
 
 if TYPE_CHECKING:
+    from asyncio import StreamWriter
     from collections.abc import Iterable
 
-    from redis.asyncio.connection import AbstractConnection, ConnectionPool
+    from redis.asyncio.connection import AbstractConnection
 
     Base = AbstractConnection
 else:
     Base = object
+
+CLOSED_S = 1.0  # within which the last bytes are sent, or given up
 
 
 class Obedient(Base):
@@ -48,8 +56,32 @@ class Obedient(Base):
                 raise StoreGoneError(f"Error while writing to socket. {error}") from error
             raise
 
+    async def hang_up(self) -> StreamWriter | None:
+        """Close without waiting for anything; give what can be waited for."""
+        writer = self._writer if self.is_connected else None
+        await self.disconnect(nowait=True)
+        return writer
 
-def make_obedient(pool: ConnectionPool) -> None:
-    """Let a pool make such connections, of the kind that it makes."""
-    kind = pool.connection_class
-    pool.connection_class = type(f"Obedient{kind.__name__}", (Obedient, kind), {})
+
+class ObedientPool(BlockingConnectionPool):
+    """A pool of such connections, of the kind that it is told to make."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind = self.connection_class
+        self.connection_class = type(f"Obedient{kind.__name__}", (Obedient, kind), {})
+
+    async def disconnect(
+        self,
+        inuse_connections: bool = True,  # noqa: FBT001, FBT002 - redis-py's
+    ) -> None:
+        """Close all connections, or the idle ones, before a cancellation can come between."""
+        used = self._in_use_connections if inuse_connections else ()
+        connections = [*self._available_connections, *used]
+        writers = [await connection.hang_up() for connection in connections]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSED_S):
+                await asyncio.gather(
+                    *(writer.wait_closed() for writer in filter(None, writers)),
+                    return_exceptions=True,
+                )

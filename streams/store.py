@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -28,7 +28,7 @@ from models.errors import StoreError
 from models.policy import Policy
 from streams import library, tls
 from streams.clock import now_ms
-from streams.connections import make_obedient
+from streams.connections import ObedientPool
 from streams.library import SCHEMA
 from streams.settings import how_to_reach
 
@@ -70,7 +70,7 @@ def connect(settings: Settings, name: str | None = None, *, database: int | None
     `name` is that of its connections, else they are named after the command; `database` is another
     one of the same server than its URL names.
     """
-    pool = BlockingConnectionPool.from_url(
+    pool = ObedientPool.from_url(
         settings.redis,
         max_connections=CONNECTIONS,
         timeout=OPERATION_S,
@@ -82,7 +82,6 @@ def connect(settings: Settings, name: str | None = None, *, database: int | None
         **_encryption(settings),
         client_name=name or f"{called.get()}@{_process()}",
     )
-    make_obedient(pool)
     if database is not None:
         pool.connection_kwargs["db"] = database
     return Redis.from_pool(pool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -112,3 +113,29 @@ async def test_whoever_talks_to_the_store_ends_when_cancelled(settings: Settings
             talking.cancel()
             _, going_on = await asyncio.wait([talking], timeout=5)
             assert not going_on, f"task {number} of seed {SEED}"
+
+
+async def test_whoever_is_cancelled_leaves_no_connection_to_the_store(settings: Settings) -> None:
+    """Wherever it was: connecting, amid a command, or closing what it had opened."""
+    chance = random.Random(SEED)
+
+    async def come_and_go() -> None:
+        while True:
+            async with store.opened(settings, "leaving") as feeds:
+                await feeds.exists("nothing")
+
+    gc.disable()  # which would close what is forgotten
+    try:
+        for _ in range(CANCELLED):
+            coming = asyncio.create_task(come_and_go())
+            for _ in range(chance.randrange(60)):
+                await asyncio.sleep(0)
+            coming.cancel()
+            await asyncio.wait([coming])
+        async with store.opened(settings) as feeds, asyncio.timeout(5):
+            while left := [each for each in await feeds.client_list() if each["name"] == "leaving"]:
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"{len(left)} connections of seed {SEED} are still open")
+    finally:
+        gc.enable()
