@@ -201,14 +201,17 @@ def release(sources: Sources) -> None:
 
     Valid events are applied, the others become dead letters as usual.
     """
-    for source, end in asyncio.run(_release(load(), sources)).items():
+    settings = load()
+    places = [one.rpartition(":") for one in sources]
+    held = [f"{choice.named(settings, topic)}:{number}" for topic, _, number in places]
+    for source, end in asyncio.run(_release(settings, held)).items():
         typer.echo(f"{source} goes on; what is invalid in it before offset {end:,} passes")
 
 
 async def _release(settings: Settings, sources: list[str]) -> dict[str, int]:
     ends = {}
     async with store.opened(settings) as feeds:
-        for source in [one.removeprefix(settings.topic_prefix) for one in sources]:
+        for source in sources:
             await breakers.check_held(feeds, source)
             topic, _, number = source.partition(":")
             _, ends[source] = (await log_bounds(settings, [topic]))[topic, int(number)]

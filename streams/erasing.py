@@ -11,17 +11,16 @@ from models.errors import SettingsError
 from models.moments import moment
 from streams import erasure
 from streams.erasure import Receipt
-from streams.known import check_id
 from streams.settings import load
 from streams.tables import plain
-from streams.terminal import Json, Stages, is_terminal, ticker, write_json, write_table
+from streams.terminal import Json, Stages, an_id, is_terminal, ticker, write_json, write_table
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: likewave erase ann --yes --json > receipt.json")
 def erase(
-    user: Annotated[str, typer.Argument(metavar="USER", help="Who is erased.")],
+    user: Annotated[str, typer.Argument(metavar="USER", parser=an_id, help="Who is erased.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Json = False,
@@ -31,7 +30,6 @@ def erase(
     Looks at every key of the store and every dead letter, before and after;
     the exit code is 0 only where nothing names the account any more.
     """
-    check_id("USER", user)
     if not yes and not is_terminal():
         raise SettingsError("an erasure is for ever: --yes says that it is meant")
     if not yes:

@@ -17,7 +17,16 @@ from streams.origins import Setting, effective
 from streams.reader import Census, Entry
 from streams.settings import Settings, load, resolve, stranded, strangers
 from streams.snapshots import Snapshots
-from streams.terminal import Json, Stages, say, ticker, write_json, write_json_line, write_table
+from streams.terminal import (
+    Json,
+    Stages,
+    an_id,
+    say,
+    ticker,
+    write_json,
+    write_json_line,
+    write_table,
+)
 
 Watch = Annotated[bool, typer.Option("--watch", help="Go on every second until Ctrl-C.")]
 
@@ -28,7 +37,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: likewave feed ann --watch")
 def feed(
-    user: Annotated[str, typer.Argument(metavar="USER", help="Whose feed.")],
+    user: Annotated[str, typer.Argument(metavar="USER", parser=an_id, help="Whose feed.")],
     *,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries to show.")] = 20,
     watch: Watch = False,
@@ -95,7 +104,8 @@ def audit(  # noqa: PLR0913 - each is an option
         int | None, typer.Option(min=1, help="Users to compare, by chance; all if absent.")
     ] = None,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="USER", help="Compare this one alone.")
+        str | None,
+        typer.Option("--user", metavar="USER", parser=an_id, help="Compare this one alone."),
     ] = None,
     continuous: Annotated[
         bool, typer.Option("--continuous", help="Go on with 20 users, others every hour or sooner.")

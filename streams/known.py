@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING
 
 from models.errors import SettingsError
-from models.events import AN_ID, ID_PATTERN
 from models.routing import shard_of
 
 if TYPE_CHECKING:
@@ -20,15 +18,8 @@ TRACES = (
 )
 
 
-def check_id(name: str, given: str) -> None:
-    """Raise SettingsError where the argument called `name` is no id."""
-    if not re.match(ID_PATTERN, given):
-        raise SettingsError(f"{name} is {given!r}: {AN_ID}")
-
-
 async def check_possible(store: Store, settings: Settings, user: str) -> None:
-    """Raise SettingsError where there can be no `user`: it is no id, or who that was is erased."""
-    check_id("USER", user)
+    """Raise SettingsError where there can be no `user` any more: who that was is erased."""
     digest = hashlib.sha1(user.encode(), usedforsecurity=False).hexdigest()
     if await store.sismember(f"erased:{{{shard_of(user, settings.shards)}}}", digest):
         raise SettingsError(

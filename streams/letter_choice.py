@@ -75,19 +75,22 @@ def selection(  # noqa: PLR0913, PLR0917  what letters may be chosen by
     places: list[Place] | None = None,
 ) -> Selection:
     """Give the letters that the options mean."""
-    if topic is not None:
-        name = topic.removeprefix(settings.topic_prefix)
-        if name not in TOPICS:
-            raise typer.BadParameter(f"no topic {topic!r}: one of {', '.join(TOPICS)}")
-        topic = settings.topic(name)
     return Selection(
         places=frozenset(places or ()),
         reason=reason,
-        topic=topic,
+        topic=None if topic is None else settings.topic(named(settings, topic)),
         partition=partition,
         since=since or 0,
         until=until,
     )
+
+
+def named(settings: Settings, topic: str) -> str:
+    """Give the name of a topic of events without the prefix, which it may be given with."""
+    name = topic.removeprefix(settings.topic_prefix)
+    if name not in TOPICS:
+        raise typer.BadParameter(f"no topic {topic!r}: one of {', '.join(TOPICS)}")
+    return name
 
 
 def check_chosen(chosen: Selection, *, everything: bool) -> None:

@@ -11,7 +11,7 @@ from models.verdict import Verdict
 from streams import display, lag_tables, logs
 from streams.clock import now_ms
 from streams.settings import Settings, load
-from streams.terminal import Json, say, write_json, write_json_line, write_table
+from streams.terminal import Json, say, ticker, write_json, write_json_line, write_table
 from streams.verdicts import Diagnosis, Lookout
 
 EVERY_S = 0.5
@@ -101,4 +101,6 @@ async def _lag(settings: Settings, window_s: float, *, watch: bool, json: bool) 
             await asyncio.sleep(display.EVERY_S)
         if watch:
             await display.show(lookout.look, lag_tables.lag, None, watch=True)
-        return await lookout.watch(window_s, every_s=EVERY_S)
+        with ticker(quiet=json) as show:
+            show(f"judging by {window_s:g} s")
+            return await lookout.watch(window_s, every_s=EVERY_S)

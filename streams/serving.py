@@ -8,9 +8,8 @@ from models.errors import AccessError
 from streams import logs
 from streams.clock import now_ms
 from streams.keys import Signer, local_signer
-from streams.known import check_id
 from streams.settings import Settings, load
-from streams.terminal import Json, write_json
+from streams.terminal import Json, an_id, write_json
 
 app = typer.Typer()
 
@@ -31,14 +30,13 @@ def api() -> None:
 
 @app.command(epilog='Example: curl -H "Authorization: Bearer $(likewave token ann)" …')
 def token(
-    user: Annotated[str, typer.Argument(metavar="USER", help="Whose token.")],
+    user: Annotated[str, typer.Argument(metavar="USER", parser=an_id, help="Whose token.")],
     *,
     operator: Annotated[bool, typer.Option("--operator", help="One of an operator.")] = False,
     minutes: Annotated[float, typer.Option(min=1, max=525_600, help="How long it is valid.")] = 60,
     json: Json = False,
 ) -> None:
     """Print a token for the API of this folder's local stack; elsewhere tokens are not ours."""
-    check_id("USER", user)
     signed = _signer(load()).token(user, now=now_ms(), minutes=minutes, operator=operator)
     if json:
         write_json({"token": signed})

@@ -11,11 +11,11 @@ import typer
 
 from streams import clock, display, documents, logs, page_tables, store
 from streams import exposures as counts
-from streams.known import check_id, check_known, check_possible
+from streams.known import check_known, check_possible
 from streams.page_policies import LivePolicies
 from streams.pager import Page, Pager
 from streams.settings import Settings, load
-from streams.terminal import Json, write_json, write_table
+from streams.terminal import Json, an_id, write_json, write_table
 
 WATCHED_EVERY_S = 0.5  # so a changed policy file is seen within a second
 
@@ -24,7 +24,7 @@ Check: TypeAlias = Callable[[store.Store, Settings, str], Awaitable[None]]
 Watch = Annotated[
     bool, typer.Option("--watch", help="Go on until Ctrl-C, wherever something changes.")
 ]
-User = Annotated[str, typer.Argument(metavar="USER", help="Whose page.")]
+User = Annotated[str, typer.Argument(metavar="USER", parser=an_id, help="Whose page.")]
 
 app = typer.Typer()
 
@@ -106,7 +106,10 @@ def _told(page: Page) -> object:
 @app.command(epilog="Example: likewave explain ann song")
 def explain(
     user: User,
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="What to explain, shown or not.")],
+    item: Annotated[
+        str,
+        typer.Argument(metavar="ITEM", parser=an_id, help="What to explain, shown or not."),
+    ],
     *,
     json: Json = False,
 ) -> None:
@@ -115,7 +118,6 @@ def explain(
 
 
 async def _explain(user: str, item: str, *, json: bool) -> None:
-    check_id("ITEM", item)
     async with _paging(user, check_known) as pager:
         now = clock.now_ms()
         explained = await pager.explain(user, item, now=now)

@@ -6,6 +6,7 @@ JSON hears nothing of it.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 import typer
 from rich.console import Console
+
+from models.events import AN_ID, ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +38,13 @@ Meanings = Annotated[
 
 LINE_EVERY_S = 5.0
 UNCUT = 100_000  # columns
+
+
+def an_id(given: str) -> str:
+    """Read the id of a user or an item."""
+    if not re.match(ID_PATTERN, given):
+        raise typer.BadParameter(f"{given!r}: {AN_ID}")
+    return given
 
 
 def say(line: str) -> None:

@@ -104,13 +104,13 @@ class Lookout:
             )
 
     async def watch(self, seconds: float, *, every_s: float) -> Diagnosis:
-        """Look for some seconds; give the last diagnosis."""
-        for _ in range(round(seconds / every_s)):
+        """Look for some seconds, from the first look on; give the last diagnosis."""
+        found = await self.look()
+        ends = asyncio.get_running_loop().time() + seconds
+        while not found.error and (left := ends - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(every_s, left))
             found = await self.look()
-            if found.error:
-                return found
-            await asyncio.sleep(every_s)
-        return await self.look()
+        return found
 
     async def _opened(self, opened: AsyncExitStack) -> Gauge:
         feeds = await opened.enter_async_context(store.opened(self._settings))

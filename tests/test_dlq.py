@@ -53,6 +53,7 @@ HOSTILE = b"\x1b]0;owned\x07\x1b[2J\xc2\x9b31m\xe2\x80\xaeevil\xe2\x80\xac<scrip
         ["dlq", "show", "3:x"],
         ["dlq", "ls", "--topic", "nope"],
         ["dlq", "release", "likes"],
+        ["dlq", "release", "nope:1"],
         ["dlq", "ls", "--since", "yesterday"],
         ["dlq", "ls", "--reason", "boredom"],
     ],

@@ -287,7 +287,6 @@ class TestCommands:
         [
             (["page", "zoe"], "user zoe is unknown: "),
             (["explain", "zoe", "item01"], "user zoe is unknown: "),
-            (["explain", "ann", "a b"], "ITEM is 'a b': an id is "),
             (
                 ["page", "ann", "--cursor", "AQAA"],
                 "this cursor was changed, cut, or another's",
