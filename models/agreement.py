@@ -48,9 +48,11 @@ class _Case:
         return Difference(self.user, aspect, what, expected, found)
 
 
-def disagreements(view: View, user: str, held: Holding) -> list[Difference]:
-    """Compare all that is held of `user` but the scores of the feed."""
-    case = _Case(view, held, viewer(view, user), view.pairs(user), dict(held.feed))
+def disagreements(
+    view: View, user: str, held: Holding, pairs: Mapping[str, Pair]
+) -> list[Difference]:
+    """Compare all that is held of `user` but the scores of the feed; `pairs` are the user's."""
+    case = _Case(view, held, viewer(view, user), pairs, dict(held.feed))
     differing = [
         *apart(user, "circle", view.circle(user), held.circle),
         *_about_viewer(case),

@@ -59,21 +59,23 @@ class Range:
         return " to ".join(dict.fromkeys(span))
 
 
-def differences(
+def differences(  # noqa: PLR0913 - what is known of a feed, and of the log
     view: View,
     user: str,
     found: Mapping[str, int],
     *,
+    pairs: Mapping[str, Pair] | None = None,
     floor: int | None = None,
     whole_log: bool = True,
 ) -> list[Difference]:
     """Compare the feed `found` for `user` (item -> score, Unix ms) with the definition.
 
-    `floor` is the score down to which the store vouches for the feed, where it has one. Where the
-    log is not whole, its beginning having expired, acts beyond the horizon may be unknown to
-    `view`: then a score may be as much greater as all of the circle could have made it.
+    `pairs` are those of the user, where somebody has them already. `floor` is the score down to
+    which the store vouches for the feed, where it has one. Where the log is not whole, its
+    beginning having expired, acts beyond the horizon may be unknown to `view`: then a score may be
+    as much greater as all of the circle could have made it.
     """
-    pairs, gone = view.pairs(user), view.gone(user)
+    pairs, gone = view.pairs(user) if pairs is None else pairs, view.gone(user)
     forgotten = -math.inf if whole_log else _forgotten(view, user)
     cut = _cut(list(found.values()), floor, view.policy.feed_size)
     proven = {item for item, pair in pairs.items() if pair.proofs}
@@ -106,8 +108,10 @@ def range_of(view: View, user: str, pair: Pair, forgotten: float = -math.inf) ->
     """Give the scores that a pair may have; `forgotten` is what acts unknown may add."""
     live = [view.contribution(user, proof) for proof in pair.proofs]
     expired = [view.contribution(user, proof) for proof in pair.expired]
-    greatest = _merged(view, [*live, *expired, forgotten])
-    return Range(_merged(view, live), greatest, slack=len(live) + len(expired) + 1)
+    least = greatest = _merged(view, live)
+    if expired or forgotten > -math.inf:
+        greatest = _merged(view, [*live, *expired, forgotten])
+    return Range(least, greatest, slack=len(live) + len(expired) + 1)
 
 
 def _merged(view: View, contributions: list[float]) -> float:

@@ -55,6 +55,8 @@ def effective_time(contributions: Iterable[float], half_life_ms: int) -> float:
     """
     merged = list(contributions)
     latest = max(merged)
+    if len(merged) == 1:
+        return float(latest)
     strength = math.fsum(math.exp2((one - latest) / half_life_ms) for one in merged)
     return latest + half_life_ms * math.log2(strength)
 

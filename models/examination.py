@@ -26,8 +26,11 @@ def examine_user(
     """Compare what is held of `user`, and a page made of it, with the definition."""
     present = Present(view.policy, view.stream_time)
     page = rank(held.candidates, held.viewer, PagePolicy(), present)
-    feed = differences(view, user, dict(held.feed), floor=held.floor, whole_log=whole_log)
-    return [*feed, *disagreements(view, user, held), *improprieties(view, user, page)]
+    pairs = view.pairs(user)
+    feed = differences(
+        view, user, dict(held.feed), pairs=pairs, floor=held.floor, whole_log=whole_log
+    )
+    return [*feed, *disagreements(view, user, held, pairs), *improprieties(view, user, page)]
 
 
 def examine_shelf(

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from rich.console import RenderableType
 
 from streams import audit as auditor
-from streams import clock, display, logs, reader, store, tables, wording
+from streams import clock, display, garbage, logs, reader, store, tables, wording
 from streams.continuous import Audited, ContinuousAudit, render
 from streams.interrupts import Interrupts
 from streams.known import check_known, check_possible
@@ -122,6 +122,7 @@ def audit(  # noqa: PLR0913 - each is an option
     """
     if user is not None and (users is not None or continuous):
         raise typer.BadParameter("--user is about one, --users and --continuous about others")
+    garbage.look_seldom()
     if continuous:
         raise typer.Exit(asyncio.run(_audit_on(users or USERS, every, json=json)))
     verdict = asyncio.run(_audit(users, seed, user, quiet=json))

@@ -4,7 +4,7 @@
     wake     whoever is warm where it serves gets their feed, while what comes is carried along
     check    some users are held against the log
     swap     workers wait for a moment, until the new generation has all that the old one has
-    check    once more, where it serves now; then the old generation is dropped
+    check    a few of them, where it serves now; then the old generation is dropped
 
 Making a feed at once equals pushing every act into it, and is far less work. Every step can be
 repeated, so a rebuild that was ended goes on where it was: at the fences of its shards.
@@ -50,6 +50,7 @@ PART_OF_HOLD = 0.8  # of the time that workers wait, in which to swap
 POLL_S = 0.005
 REACH_S = 30.0  # for the new generation to come near; then workers have to wait all the same
 TRIES = 10
+AGAIN = 25  # users checked after the swap: of those before it, which changed nothing but the place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild did; `verdict` is that of the last check."""
+    """What a rebuild did; `verdict` is of the whole check, or of a later one that differs."""
 
     database: int  # the spare one
     shards: int
@@ -112,13 +113,15 @@ class Rebuild:
         ) as checking:
             if serves:
                 await checking.read()
+                swapped()
+                verdict = await self._settle(checking)
             else:
                 await _together(self._fill(), checking.read())
                 verdict = await self._take_over(checking)
                 serves = verdict.is_equal
-            if serves:
-                swapped()
-                verdict = await self._settle(checking)
+                if serves:
+                    swapped()
+                    verdict = await self._settle(checking, verdict)
         return Rebuilt(
             self._new.database,
             self._settings.shards,
@@ -173,18 +176,20 @@ class Rebuild:
             await self._swap(filler)
         return verdict
 
-    async def _settle(self, checking: SpotCheck) -> Verdict:
+    async def _settle(self, checking: SpotCheck, before: Verdict | None = None) -> Verdict:
         """Wake who was woken in the old generation alone, check, and drop that."""
         await self._wake(self._new.store, self._home)
-        verdict = await checking.check(Snapshots(self._home, self._settings))
-        if verdict.is_equal:
-            await self._new.drop()
-        return verdict
+        takes = Snapshots(self._home, self._settings)
+        verdict = await checking.check(takes, AGAIN if before else None)
+        if not verdict.is_equal:
+            return verdict
+        await self._new.drop()
+        return before or verdict
 
     async def _wake(self, old: Store, new: Store) -> None:
         """Make the feeds of all whom the old generation keeps warm, as if they acted when they did.
 
-        A user who is warm already costs next to nothing.
+        Whoever is as warm in the new one is left alone.
         """
         shards = await shards_of(old)
         total = sum([await old.zcard(f"warm:{{{shard}}}") for shard in range(shards)])
@@ -193,12 +198,22 @@ class Rebuild:
             cursor = None
             while cursor != 0:
                 cursor, found = await old.zscan(f"warm:{{{shard}}}", cursor or 0, count=SCANNED)
-                parts = range(0, len(found), WOKEN_AT_ONCE)
+                cold = await self._cold(new, found)
+                parts = range(0, len(cold), WOKEN_AT_ONCE)
                 await _together(
-                    *(self._wake_some(new, found[one : one + WOKEN_AT_ONCE]) for one in parts)
+                    *(self._wake_some(new, cold[one : one + WOKEN_AT_ONCE]) for one in parts)
                 )
                 self._woken += len(found)
                 self._progress("waking", self._woken, max(total, self._woken))
+
+    async def _cold(self, new: Store, found: list[Any]) -> list[Any]:
+        shards = self._settings.shards
+        async with new.pipeline(transaction=False) as ask:
+            for user, _ in found:
+                ask.zscore(f"warm:{{{shard_of(user, shards)}}}", user)
+            known = await ask.execute()
+        pairs = zip(found, known, strict=True)
+        return [one for one, at in pairs if at is None or at < one[1]]
 
     async def _wake_some(self, new: Store, found: list[Any]) -> None:
         shards = self._settings.shards

@@ -131,10 +131,10 @@ class SpotCheck:
             moment, _ = await takes.users(shard, ())
             await fold.reach(shard, moment)
 
-    async def check(self, takes: Takes) -> Verdict:
-        """Compare what is held of the users now; raise as an audit does."""
+    async def check(self, takes: Takes, most: int | None = None) -> Verdict:
+        """Compare what is held of the users now, or of `most` of them; raise as an audit does."""
         began, verdict = perf_counter(), Verdict()
-        users = by_shard(sorted(self._sample.users), self._settings.shards)
+        users = by_shard(sorted(self._sample.users)[:most], self._settings.shards)
         for shard, (members, fold) in enumerate(zip(users, self._folds, strict=True)):
             inspector = Inspector(shard, takes, self._log, self._settings, fold)
             async for user, found in inspector.users(members, at_once=1):

@@ -10,6 +10,7 @@ import typer
 
 from models.counting import counted
 from models.errors import StoreError
+from streams import garbage
 from streams.audit import render
 from streams.generations import Generation, find
 from streams.policy_file import read_policies
@@ -91,6 +92,7 @@ def _is_agreed(changed: Mapping[str, Sequence[str | None]], *, yes: bool, json: 
 
 
 def _rebuild(settings: Settings, options: Options, *, quiet: bool) -> Rebuilt:
+    garbage.look_seldom()
     with ticker(quiet=quiet) as show:
         return asyncio.run(
             rebuild(

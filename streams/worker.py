@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -15,7 +14,7 @@ from redis.exceptions import RedisError
 
 from models.errors import LikewaveError, StoreError
 from models.events import TOPICS
-from streams import exits, metrics, store, topics, worker_metrics
+from streams import exits, garbage, metrics, store, topics, worker_metrics
 from streams.agents import Carrier, Tally, create_app
 from streams.breakers import Breakers
 from streams.dead_letters import DeadLetters
@@ -59,7 +58,7 @@ async def serve(settings: Settings) -> NoReturn:
 async def work(settings: Settings) -> None:
     """Run one worker until SIGTERM or Ctrl-C; raise LikewaveError where it cannot go on."""
     check_internals()
-    gc.set_threshold(200_000, 20, 100)  # batches are many objects and no cycles
+    garbage.look_seldom()
     await topics.ensure(settings)
     log_ids = await topics.log_ids(settings, TOPICS)
     name = store.worker_name(settings)

@@ -140,7 +140,7 @@ async def test_pages_of_a_wide_circle_are_those_of_anybody(
     store: Store, settings: Settings, reader: redis.Redis
 ) -> None:
     """Neither do many acts on one item ask for more, nor an erasure that is under way."""
-    friends = [f"friend{number}" for number in range(100)]
+    friends = [f"friend{number}" for number in range(300)]
     acts = [Befriend(at=1, user="ann", friend=friend) for friend in friends]
     acts += [Like(at=2 + number, user=friend, item="song") for number, friend in enumerate(friends)]
     async with feeding(settings, read=False) as feeder:

@@ -170,10 +170,10 @@ async def test_operators_see_how_many_are_warm(
 async def test_a_wide_circle_is_read_as_the_definition_has_it(
     settings: Settings, seed: int
 ) -> None:
-    """With 90 friends among 600 accounts proofs, counts and the feed of who comes back hold."""
+    """With 300 friends among 900 accounts proofs, counts and the feed of who comes back hold."""
     chance = random.Random(seed)
-    crowd = [f"one{number}" for number in range(600)]
-    friends = chance.sample(crowd, 90)
+    crowd = [f"one{number}" for number in range(900)]
+    friends = chance.sample(crowd, 300)
     acts = [
         chance.choice([events.Like, events.Like, events.Share])(
             user=chance.choice(crowd),

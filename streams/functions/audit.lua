@@ -23,11 +23,12 @@ local function snapshot(keys, args)
   if refusal then return redis.error_reply(refusal) end
   for n = 2, #args do
     local user, feed = args[n], {}
-    local stored = policy and feed_of(user) or {}
+    local reader = policy and reader_of(user)
+    local stored = reader and reader.feed or {}
     for k = 1, #stored, 2 do feed[#feed + 1] = { stored[k], tonumber(stored[k + 1]) } end
     found[n - 1] = {
       feed, floor_of(user) or '', call('SMEMBERS', 'circle' .. tag .. user),
-      policy and entries_of(user, wanted.page, wanted.page_proofs) or {}, drawn(user, wanted),
+      reader and entries_of(reader, wanted.page, wanted.page_proofs) or {}, drawn(reader, wanted),
     }
   end
   return cmsgpack.pack({ moment(keys[1]), found })

@@ -63,15 +63,16 @@ Redis does not roll back: a call checks everything before its first write. Score
 whole milliseconds written as digits, which keeps 120 of them in the compact encoding.
 ]]
 
-local BUILD = 5  -- one more with every change that is released: a worker loads only a later build
+local BUILD = 6  -- one more with every change that is released: a worker loads only a later build
 local HALF_HOUR = 1800000
 local FEW, FEW_IN_ALL = 4, 64  -- acts on an item, for each fan and in all, to look up singly
 local SLICE = 256   -- users or items in one slice of a job
 local SWEPT = 4     -- due keys looked at in one call, SLICE entries each
 local COOLED = 32   -- users whose feed is given up in one call
 local HOUR = 3600000
-local MANY = 64     -- keys in one call, and accounts in a circle that is not wide
-local NAMED, LATEST, COUNTED = 16, 512, 1000   -- acts on an item, in a wide circle: named, looked at, counted
+local MANY = 64     -- keys in one call
+local WIDE = 256    -- accounts in a circle, beyond which acts on an item are counted rather than listed:
+local NAMED, LATEST, COUNTED = 16, 512, 1000   -- so many are named, looked at, counted
 local FRESH_KEPT = 500
 
 -- Libraries, set by `open`: a store may not have them yet while it loads this file.

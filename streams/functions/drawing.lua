@@ -156,9 +156,10 @@ local function window_of(reader, wanted, sources, marked)
   return takes, took
 end
 
--- What a page of the user is made of, as `draw` says below.
-local function drawn(user, wanted)
-  if not policy then return { {}, {}, {}, {}, {}, {}, {}, {}, {} } end
+-- What a page of a reader is made of, as `draw` says below; no reader is there before any event.
+local function drawn(reader, wanted)
+  if not reader then return { {}, {}, {}, {}, {}, {}, {}, {}, {} } end
+  local user, feed = reader.user, reader.feed
   local likings = likings_of(user, wanted.likings)
   local candidates, behind, accounts, named = {}, {}, {}, {}
   local function name(account)
@@ -167,8 +168,7 @@ local function drawn(user, wanted)
       accounts[#accounts + 1] = account
     end
   end
-  local reader, marks = reader_of(user), marker_of(user)
-  local feed = feed_of(user)
+  local marks = marker_of(user)
   local items, sources, doubtful = gather(feed, wanted, likings, marks)
   local found, marked = marks(doubtful)
   local takes, took = window_of(reader, wanted, sources, marked)
@@ -209,6 +209,6 @@ local function draw(keys, args)
   local wanted = cmsgpack.unpack(args[2])
   local refusal = misread(nil, wanted.mark)
   if refusal then return redis.error_reply(refusal) end
-  return cmsgpack.pack(drawn(args[1], wanted))
+  return cmsgpack.pack(drawn(policy and reader_of(args[1]), wanted))
 end
 

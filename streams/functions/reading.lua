@@ -19,17 +19,6 @@ local function newest_of_many(user, item, kind, most)
   return nil
 end
 
--- Who reads: what is asked once a call, and spares asking for every item.
-local function reader_of(user)
-  local circle = 'circle' .. tag .. user
-  local reader = {
-    user = user, circle = circle, kinds = KINDS, wide = call('SCARD', circle) > MANY,
-    is_named = call('EXISTS', 'senders' .. tag .. user) == 1, unsure = any('job') and any('erased'),
-  }
-  if not reader.wide then reader.kinds = kinds_by(call('SMEMBERS', circle)) end
-  return reader
-end
-
 -- The live proofs of an item for a reader, in no order, and how many more acts there are.
 local function found_proofs(reader, item, most)
   local proofs, more = {}, 0
@@ -203,11 +192,22 @@ local function authors_of(feed)
   return authors
 end
 
--- The top of a feed, each entry with its newest proofs, at most `most`.
-local function entries_of(user, limit, most)
-  local entries, reader, feed = {}, reader_of(user), feed_of(user)
-  local authors = has_cut_off(user) and authors_of(feed) or {}
-  local apart = apart_of(user, authors)
+-- Who reads: their feed, and what is asked once a call and spares asking for every item.
+local function reader_of(user)
+  local circle = 'circle' .. tag .. user
+  local reader = {
+    user = user, feed = feed_of(user), circle = circle, kinds = KINDS, wide = call('SCARD', circle) > WIDE,
+    is_named = call('EXISTS', 'senders' .. tag .. user) == 1, unsure = any('job') and any('erased'),
+  }
+  if not reader.wide then reader.kinds = kinds_by(call('SMEMBERS', circle)) end
+  return reader
+end
+
+-- The top of a reader's feed, each entry with its newest proofs, at most `most`.
+local function entries_of(reader, limit, most)
+  local entries, feed = {}, reader.feed
+  local authors = has_cut_off(reader.user) and authors_of(feed) or {}
+  local apart = apart_of(reader.user, authors)
   for k = 1, #feed, 2 do
     if #entries == limit then break end
     local proofs, count = shown_proofs(reader, feed[k], most)
@@ -230,7 +230,7 @@ local function page(keys, args)
   end
   local refusal = misread(args[4])
   if refusal then return redis.error_reply(refusal) end
-  return policy and entries_of(user, limit, most) or {}
+  return policy and entries_of(reader_of(user), limit, most) or {}
 end
 
 -- live: what `page` gives, and the author and topics of each entry ('' where there is none), as msgpack.
