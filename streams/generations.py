@@ -6,8 +6,8 @@ connected to the one reads the other from then on.
 
 The spare database is marked for as long as a rebuild is not over:
 
-    likewave:rebuild          hash  state (filling; replaced: it holds what served before), mark,
-                                    shards, begun
+    likewave:rebuild          hash  state (filling; dropping; replaced: it holds what served
+                                    before), mark, shards, begun
     likewave:rebuild:lease    string  who works on it, for LEASE_MS at a time
 
 What the log does not say is carried over in the very call that swaps: counted pages (`exposures`),
@@ -31,11 +31,13 @@ from models.counting import counted
 from models.errors import StoreError
 from streams import store as stores
 from streams.clock import now_ms
+from streams.history import unheard
 from streams.store import database_of, mark, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from streams.history import Progress
     from streams.settings import Settings
     from streams.store import Store
 
@@ -43,7 +45,9 @@ MARKER = "likewave:rebuild"
 LEASE = "likewave:rebuild:lease"
 LEASE_MS = 6_000
 RENEW_S = 2.0
+DROPPING = "dropping"  # the state of what was filled in vain
 HOLD_MS = 2_000  # for which workers wait at most
+DROPPED_AT_ONCE = 200  # keys: a millisecond of the store
 
 RENEW = """
 local held = redis.call('GET', KEYS[1])
@@ -82,6 +86,9 @@ class Generation:
     async def begin(self, settings: Settings) -> None:
         """Mark the database as ours, under the numbers of `settings`; or go on under the same."""
         marker: Any = await self.store.hgetall(MARKER)
+        if marker and marker["state"] == DROPPING:
+            await self.drop()
+            marker = {}
         if not marker:
             numbers = {"mark": mark(settings), "shards": str(settings.shards)}
             marker = {"state": "filling", "begun": str(now_ms()), **numbers}
@@ -105,9 +112,21 @@ class Generation:
             raise StoreError("another rebuild has taken over: let it come to its end")
         return bool(answer == "OK")
 
-    async def drop(self) -> None:
-        """Empty the database."""
-        await self.store.flushdb(asynchronous=True)
+    async def drop(self, progress: Progress = unheard) -> None:
+        """Empty the database, some keys at a time; interrupted, it can be done again.
+
+        FLUSHDB would free all at once, beside the store's own thread, and have readers wait for
+        memory: 0.1 s for a page.
+        """
+        if not await self.is_replaced():
+            await self.store.hset(MARKER, "state", DROPPING)
+        cursor, done, total = None, 0, await self.store.dbsize()
+        while cursor != 0:
+            cursor, found = await self.store.scan(cursor or 0, count=DROPPED_AT_ONCE)
+            if keys := set(found) - {MARKER, LEASE}:
+                done += await self.store.unlink(*keys)
+            progress("dropping", done, max(done, total))
+        await self.store.delete(MARKER)
 
 
 async def hold(home: Store, shards: int, *, ms: int = HOLD_MS) -> None:

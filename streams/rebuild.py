@@ -183,7 +183,7 @@ class Rebuild:
         verdict = await checking.check(takes, AGAIN if before else None)
         if not verdict.is_equal:
             return verdict
-        await self._new.drop()
+        await self._new.drop(self._progress)
         return before or verdict
 
     async def _wake(self, old: Store, new: Store) -> None:
@@ -309,7 +309,7 @@ async def changes(settings: Settings) -> dict[str, list[str | None]]:
     return {name: [old.get(name), to] for name, to in new.items() if old.get(name) != to}
 
 
-async def abort(settings: Settings) -> int | None:
+async def abort(settings: Settings, progress: Progress = unheard) -> int | None:
     """Drop what an unfinished rebuild has filled; give its database, None where there is none.
 
     Raises StoreError where one is at work, or has swapped already.
@@ -327,7 +327,7 @@ async def abort(settings: Settings) -> int | None:
                     "the rebuild has swapped already, and there is no way back: run `likewave "
                     "rebuild` again, it checks once more and drops the old feeds"
                 )
-            await generation.drop()
+            await generation.drop(progress)
     return database
 
 

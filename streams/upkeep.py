@@ -128,7 +128,8 @@ def _settings(shards: int | None) -> Settings:
 
 
 def _abort(settings: Settings, *, json: bool) -> None:
-    database = asyncio.run(abort(settings))
+    with ticker(quiet=json) as show:
+        database = asyncio.run(abort(settings, Stages(show).report))
     if json:
         write_json({"database": database})
     else:

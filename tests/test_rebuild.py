@@ -326,25 +326,61 @@ async def test_a_log_that_was_cut_short_takes_a_persons_word(
         await team.assert_equal()
 
 
+woken = rebuild.Rebuild._wake
+
+
+async def spoiling(self: rebuild.Rebuild, old: store.Store, new: store.Store) -> None:
+    """Wake, and put into a feed what no log asks for."""
+    await woken(self, old, new)
+    await new.zadd("feed:{0}:ann", {"ghost": NOON})
+
+
 async def test_what_is_not_as_the_log_asks_is_not_swapped(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the check finds a difference the old feeds go on serving."""
-    wake = rebuild.Rebuild._wake
-
-    async def spoil(self: rebuild.Rebuild, old: store.Store, new: store.Store) -> None:
-        await wake(self, old, new)
-        await new.zadd("feed:{0}:ann", {"ghost": NOON})
-
     async with crew(settings, tmp_path, workers=1) as team:
         await publish(settings, QUIET)
         await team.caught_up()
-        monkeypatch.setattr(rebuild.Rebuild, "_wake", spoil)
+        monkeypatch.setattr(rebuild.Rebuild, "_wake", spoiling)
         done = await rebuild.rebuild(settings, Options())
 
     assert (done.swapped, done.verdict.differing) == (False, 1)
     assert await abort(settings) == SPARE
     assert await abort(settings) is None
+    assert await databases(settings) == {"db0"}
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+async def test_what_is_ended_amid_dropping_is_dropped_by_the_next(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, swaps: bool
+) -> None:
+    """Half of the old feeds, or of those filled in vain, are taken for no feeds."""
+    drop = generations.Generation.drop
+
+    def end(stage: str, done: int, total: int) -> None:
+        if done > total // 2:
+            raise StoreError(f"ended amid {stage}")
+
+    async def begin() -> None:
+        if not swaps:
+            monkeypatch.setattr(rebuild.Rebuild, "_wake", spoiling)
+        await rebuild.rebuild(settings, Options())
+        await abort(settings)
+
+    monkeypatch.setattr(generations, "DROPPED_AT_ONCE", 1)
+    monkeypatch.setattr(generations.Generation, "drop", lambda self, _=None: drop(self, end))
+    async with crew(settings, tmp_path, workers=1) as team:
+        await publish(settings, [*QUIET, *traffic(people=50, acts=300)])
+        await team.caught_up()
+        with pytest.raises(StoreError, match="ended amid dropping"):
+            await begin()
+        left = await databases(settings)
+        done = await rebuilt(settings, tmp_path)
+        await team.assert_equal()
+
+    assert left == {"db0", f"db{SPARE}"}
+    assert done["swapped"]
     assert await databases(settings) == {"db0"}
 
 
