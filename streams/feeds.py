@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, fields, replace
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,8 @@ class Shards:
     """All shards of a deployment, as a worker writes to them.
 
     `step` is the work of one call; `turns` is how many calls may be under way in all shards
-    together, unless given CALLS_AT_ONCE in each.
+    together, unless given CALLS_AT_ONCE in each. Of a store that is away, or takes no writes, it is
+    waited for `patience_s`; then what it said is raised.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Shards:
         *,
         step: int = STEP,
         turns: asyncio.Semaphore | None = None,
+        patience_s: float = inf,
     ) -> None:
         self._store = store
         self._count = settings.shards
@@ -85,6 +88,7 @@ class Shards:
         self._rows = [FEWEST_ROWS for _ in shards]
         self._row_ms = [deque[float](maxlen=LATELY) for _ in shards]
         self._turns = [turns or asyncio.Semaphore(CALLS_AT_ONCE) for _ in shards]
+        self._patience_s = patience_s
         self.waits = False  # for a store that takes no writes
 
     async def apply(self, rows: Rows, span: Span, at: int) -> int:
@@ -153,7 +157,7 @@ class Shards:
     async def _call(self, shard: int, function: str, blob: bytes) -> tuple[Any, float]:
         """Call a function of a shard, once it can be; give the answer, and how long it took, ms."""
         name = f"likewave_{SCHEMA}_{function}"
-        pause, longest = PATIENCE_S
+        since, (pause, longest) = perf_counter(), PATIENCE_S
         while True:
             try:
                 async with self._turns[shard]:
@@ -162,12 +166,14 @@ class Shards:
                         answer = await self._store.fcall(name, 1, f"fence:{{{shard}}}", blob)
                     took_ms = 1_000 * (perf_counter() - began)
             except PASSING as error:
+                if perf_counter() - since > self._patience_s:
+                    raise
                 worker_metrics.store_retries.inc()
                 self._wait("store away", shard, error)
             except exceptions.ResponseError as error:
                 if str(error).startswith("HOLD"):
                     pause, _ = PATIENCE_S  # a rebuild is about to take its place
-                elif is_refusal(error):
+                elif is_refusal(error) and perf_counter() - since <= self._patience_s:
                     self._wait("store takes no writes", shard, error)
                 else:
                     raise _refusal(shard, error) from error

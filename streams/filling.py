@@ -42,6 +42,7 @@ CALLS_AT_ONCE = 2  # of all shards: one runs, one waits; readers wait for both, 
 FETCH_MS = 50  # that the broker waits for records, and all that it is asked meanwhile
 WAIT_S = 0.2  # for records
 GLANCE_S = 0.005  # the same, while batches are under way
+AWAY_S = 8.0  # that a store may be away: two calls that it does not answer
 
 
 class Unheard:
@@ -107,14 +108,19 @@ class Filler:
                 self._consumer.seek(tp, position)
 
     async def fill(self, progress: Progress = unheard) -> None:
-        """Carry all that is in the log now; raise BrokerError where Kafka gives no more of it."""
+        """Carry all that is in the log now; raise BrokerError where Kafka gives no more of it.
+
+        Raises redis-py's error where the store is away for AWAY_S.
+        """
         first, ends = dict(self._positions), await self._ends()
         total = before = sum(max(0, end - first[tp]) for tp, end in ends.items())
         with explained(self._carrier.settings):
             async with asyncio.timeout(READ_MS / 1000) as patience:
                 while left := sum(max(0, end - self._positions[tp]) for tp, end in ends.items()):
                     progress("filling", total - left, total)
-                    if self._under_way or left < before:
+                    if self._under_way:  # it is not Kafka that is waited for
+                        patience.reschedule(None)
+                    elif left < before or patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + READ_MS / 1000)
                     before = left
                     await self._carry_on()
@@ -125,8 +131,10 @@ class Filler:
         while True:
             await self._carry_on()
 
-    async def close(self) -> None:
-        """Finish the batches that are under way."""
+    async def close(self, *, at_once: bool) -> None:
+        """Finish the batches that are under way, or leave them as far as they are."""
+        for task in self._under_way.values() if at_once else ():
+            task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     async def lag(self) -> int:
@@ -167,7 +175,7 @@ async def opened(
     check_internals()
     names, counts = await log_ids(settings), await partition_counts(settings)
     turns = asyncio.Semaphore(CALLS_AT_ONCE)
-    shards = Shards(store, settings, turns=turns)
+    shards = Shards(store, settings, turns=turns, patience_s=AWAY_S)
     fences = Fences(store, settings, names)
     places = [TP(settings.topic(name), number) for name in topics for number in range(counts[name])]
     counting_all = Shedding(store, settings)  # which nobody tells of what waits
@@ -182,5 +190,7 @@ async def opened(
         try:
             await filler.begin()
             yield filler
-        finally:
-            await filler.close()
+        except BaseException:
+            await filler.close(at_once=True)
+            raise
+        await filler.close(at_once=False)

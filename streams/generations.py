@@ -163,6 +163,8 @@ async def choose(settings: Settings, home: Store, wanted: int | None) -> int:
         raise StoreError(f"database {wanted} is the one that serves: choose another")
     if wanted is not None and wanted in used and begun is None:
         raise StoreError(f"database {wanted} holds other data: choose an empty one")
+    if wanted is not None and wanted >= (count := await _databases(home)):
+        raise StoreError(f"the server has databases 0 to {count - 1}, and no {wanted}")
     if wanted is not None:
         return wanted
     empty = set(range(await _databases(home))) - {*used, database_of(home)}

@@ -96,7 +96,7 @@ def named(settings: Settings, topic: str) -> str:
 def check_chosen(chosen: Selection, *, everything: bool) -> None:
     """Refuse to deal with all letters unless it was asked for."""
     if (chosen == Selection()) != everything:
-        raise typer.BadParameter("name letters, or filters, or --all")
+        raise typer.BadParameter("name letters or filters, or give --all without any")
 
 
 def is_agreed(found: list[Letter], offer: str, *, yes: bool, json: bool) -> bool:

@@ -72,7 +72,7 @@ class Rebuilt:
     shards: int
     swapped: bool
     events: int
-    woken: int
+    warm: int  # users, when it ended
     held_ms: int  # for which workers waited
     seconds: float
     verdict: Verdict
@@ -95,7 +95,6 @@ class Rebuild:
         self._options = options
         self._reached: list[str] = []  # logs of which the new one must have what the old one has
         self._progress = progress
-        self._woken = 0
         self._held_ms = 0
         self._turns = asyncio.Semaphore(WAKINGS_AT_ONCE)
 
@@ -104,7 +103,7 @@ class Rebuild:
         began = perf_counter()
         serves = await self._new.is_replaced()
         if serves:
-            await check_policy(self._home, self._settings)
+            await self._check_numbers()
         else:
             self._reached = await self._logs_to_reach()
             await self._new.begin(self._settings)
@@ -127,11 +126,21 @@ class Rebuild:
             self._settings.shards,
             serves,
             verdict.events,
-            self._woken,
+            await _warm(self._home if serves else self._new.store),
             self._held_ms,
             perf_counter() - began,
             verdict,
         )
+
+    async def _check_numbers(self) -> None:
+        """Raise StoreError where what has swapped already has other numbers than this one asks."""
+        try:
+            await check_policy(self._home, self._settings)
+        except StoreError as error:
+            raise StoreError(
+                "an earlier rebuild has swapped already, and is not over: bring it to its end by "
+                "`likewave rebuild` with the numbers that it was given, then change them"
+            ) from error
 
     async def _logs_to_reach(self) -> list[str]:
         """Give the ids of the logs of which Kafka has all that the old feeds have.
@@ -192,8 +201,7 @@ class Rebuild:
         Whoever is as warm in the new one is left alone.
         """
         shards = await shards_of(old)
-        total = sum([await old.zcard(f"warm:{{{shard}}}") for shard in range(shards)])
-        self._woken = 0
+        total, woken = await _warm(old), 0
         for shard in range(shards):
             cursor = None
             while cursor != 0:
@@ -203,8 +211,8 @@ class Rebuild:
                 await _together(
                     *(self._wake_some(new, cold[one : one + WOKEN_AT_ONCE]) for one in parts)
                 )
-                self._woken += len(found)
-                self._progress("waking", self._woken, max(total, self._woken))
+                woken += len(found)
+                self._progress("waking", woken, max(total, woken))
 
     async def _cold(self, new: Store, found: list[Any]) -> list[Any]:
         shards = self._settings.shards
@@ -244,6 +252,11 @@ class Rebuild:
             "the log grows faster than it can be read here: try again in a quieter hour; what is "
             "filled stays, or goes by `likewave rebuild --abort`"
         )
+
+
+async def _warm(store: Store) -> int:
+    shards = range(await shards_of(store))
+    return sum([await store.zcard(f"warm:{{{shard}}}") for shard in shards])
 
 
 async def _together(*work: Coroutine[Any, Any, None]) -> None:

@@ -227,11 +227,14 @@ async def _rebuild(feeds: store.Store, settings: Settings, _: int) -> Finding:
         return ok("rebuild", "none is unfinished")
     if at_work:
         return ok("rebuild", f"one is at work in database {database}")
+    async with store.opened(settings, database=database) as spare:
+        if await generations.Generation(spare, token="").is_replaced():
+            told = f"one has swapped, and was ended before it dropped the old feeds in {database}"
+            return warn("rebuild", told, "likewave rebuild checks once more, and drops them")
     return warn(
         "rebuild",
         f"one was ended in database {database}, and what it filled takes memory",
-        "likewave rebuild brings it to its end; likewave rebuild --abort gives up what is not "
-        "swapped yet",
+        "likewave rebuild brings it to its end; likewave rebuild --abort gives it up",
     )
 
 

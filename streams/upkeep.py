@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from models.counting import counted
-from models.errors import StoreError
+from models.errors import BrokerError, StoreError
 from streams import garbage
 from streams.audit import render
 from streams.generations import Generation, find
@@ -70,6 +70,10 @@ def rebuild_(  # noqa: PLR0913 - each is an option
     except KeyboardInterrupt:
         if left := asyncio.run(_left(settings)):
             say(f"likewave: interrupted; {left}")
+        raise
+    except BrokerError as error:
+        if left := asyncio.run(_left(settings)):
+            raise BrokerError(f"{error}; {left}") from error
         raise
     if json:
         write_json(asdict(done) | {"changes": changed})
@@ -138,7 +142,7 @@ def _abort(settings: Settings, *, json: bool) -> None:
 
 def _told(done: Rebuilt) -> str:
     summary = (
-        f"rebuilt: {counted(done.events, 'event')}, {counted(done.woken, 'warm user')}, "
+        f"rebuilt: {counted(done.events, 'event')}, {counted(done.warm, 'warm user')}, "
         f"{counted(done.shards, 'shard')}, "
         f"{done.seconds:.1f} s; workers waited {done.held_ms:,} ms"
     )

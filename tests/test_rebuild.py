@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import time
@@ -21,7 +22,8 @@ from models.events import Befriend, Like, encode
 from models.finding import State
 from models.policy import DAY, HOUR
 from models.routing import shard_of
-from streams import generations, reader, rebuild, store, store_checks, topics, upkeep
+from streams import generations, reader, rebuild, store_checks, topics, upkeep
+from streams import store as stores
 from streams.exposures import totals
 from streams.notices import lease
 from streams.pages import draw
@@ -38,11 +40,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.events import Event
+    from streams.local import Store
     from streams.settings import Settings
 
 pytestmark = pytest.mark.timeout(200)
 
 SPARE = 15
+SILENT_S = 20  # within which a command ends whose server falls silent
 QUIET = [Befriend(user="ann", friend="bob", at=NOON), Like(user="bob", item="song", at=NOON)]
 
 
@@ -54,7 +58,7 @@ async def publish(settings: Settings, history: list[Event]) -> None:
 
 async def databases(settings: Settings) -> set[str]:
     """Name the databases that hold anything."""
-    async with store.opened(settings) as feeds:
+    async with stores.opened(settings) as feeds:
         return set(await feeds.info("keyspace"))
 
 
@@ -89,7 +93,7 @@ async def somebody_reading(settings: Settings) -> AsyncIterator[set[tuple[str, .
     home = shard_of("ann", settings.shards)
 
     async def read() -> None:
-        async with store.opened(settings) as feeds:
+        async with stores.opened(settings) as feeds:
             while True:
                 page = await reader.page(feeds, settings.shards, "ann")
                 key: Any = await feeds.zrange(f"feed:{{{home}}}:ann", 0, -1)
@@ -155,12 +159,12 @@ async def test_ctrl_c_says_what_stays_and_how_to_go_on(settings: Settings, tmp_p
         await team.caught_up()
         before = await upkeep._left(settings)
         with command.start("rebuild", folder=tmp_path, settings=settings) as process:
-            async with store.opened(settings, database=SPARE) as spare, asyncio.timeout(60):
+            async with stores.opened(settings, database=SPARE) as spare, asyncio.timeout(60):
                 while not await reader.fences(spare, 0):
                     await asyncio.sleep(0.01)
             process.send_signal(signal.SIGINT)
             _, said = await asyncio.to_thread(process.communicate)
-        async with store.opened(settings, database=SPARE) as spare:
+        async with stores.opened(settings, database=SPARE) as spare:
             await spare.hset(generations.MARKER, "state", "replaced")
             swapped = await upkeep._left(settings)
             await spare.hset(generations.MARKER, "state", "filling")
@@ -178,6 +182,29 @@ async def test_ctrl_c_says_what_stays_and_how_to_go_on(settings: Settings, tmp_p
     assert swapped.startswith("it has swapped already: run it again")
 
 
+async def test_a_store_that_falls_silent_ends_it_in_time(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """It says which server does not answer; woken, the next one goes on."""
+    await topics.ensure(settings)
+    await publish(settings, [*QUIET, *traffic(people=400, acts=20_000)])
+    with command.start("rebuild", folder=tmp_path, settings=settings) as process:
+        async with stores.opened(settings, database=SPARE) as spare, asyncio.timeout(60):
+            while not await reader.fences(spare, 0):
+                await asyncio.sleep(0.01)
+        os.kill(store.pid, signal.SIGSTOP)
+        try:
+            _, said = await asyncio.to_thread(process.communicate, timeout=SILENT_S)
+        finally:
+            os.kill(store.pid, signal.SIGCONT)
+    await expired(settings)
+    done = await rebuilt(settings, tmp_path)
+
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith(f"likewave: the store at {settings.redis} does not an")
+    assert done["swapped"]
+
+
 async def doctor_of_rebuilds(settings: Settings) -> State:
     """Ask the doctor whether one is unfinished."""
     found = await store_checks.examine(settings, 0)
@@ -186,7 +213,7 @@ async def doctor_of_rebuilds(settings: Settings) -> State:
 
 async def expired(settings: Settings) -> None:
     """Wait until nobody is said to be at work."""
-    async with store.opened(settings, database=SPARE) as spare:
+    async with stores.opened(settings, database=SPARE) as spare:
         while await spare.exists(generations.LEASE):
             await asyncio.sleep(0.1)
 
@@ -275,7 +302,7 @@ async def test_what_the_log_does_not_say_is_carried_over(
     settings: Settings, tmp_path: Path
 ) -> None:
     """Counted pages, leases of streams, and since when somebody is away."""
-    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+    async with crew(settings, tmp_path, workers=1) as team, stores.opened(settings) as feeds:
         await publish(settings, [*QUIET, Like(user="eve", item="song", at=NOON + 13 * DAY)])
         await team.caught_up()
         await lease(feeds, 1, ["ann"], NOON)
@@ -290,7 +317,7 @@ async def test_what_the_log_does_not_say_is_carried_over(
 
 async def test_a_topic_made_anew_takes_a_persons_word(settings: Settings, tmp_path: Path) -> None:
     """Its acts are kept until somebody says that they are lost; then feeds are of what is left."""
-    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+    async with crew(settings, tmp_path, workers=1) as team, stores.opened(settings) as feeds:
         await publish(settings, QUIET)
         await team.caught_up()
         await delete(settings, settings.topic("likes"))
@@ -311,7 +338,7 @@ async def test_a_log_that_was_cut_short_takes_a_persons_word(
     settings: Settings, tmp_path: Path
 ) -> None:
     """The same where Kafka lost the newest records of a topic that is otherwise the old one."""
-    async with crew(settings, tmp_path, workers=1) as team, store.opened(settings) as feeds:
+    async with crew(settings, tmp_path, workers=1) as team, stores.opened(settings) as feeds:
         await publish(settings, QUIET)
         await team.caught_up()
         await team.close()
@@ -329,7 +356,7 @@ async def test_a_log_that_was_cut_short_takes_a_persons_word(
 woken = rebuild.Rebuild._wake
 
 
-async def spoiling(self: rebuild.Rebuild, old: store.Store, new: store.Store) -> None:
+async def spoiling(self: rebuild.Rebuild, old: stores.Store, new: stores.Store) -> None:
     """Wake, and put into a feed what no log asks for."""
     await woken(self, old, new)
     await new.zadd("feed:{0}:ann", {"ghost": NOON})
@@ -424,8 +451,8 @@ async def test_it_refuses_what_it_must_not_touch(settings: Settings) -> None:
     """A database with other data, that of another rebuild, and one that somebody is at work in."""
     await topics.ensure(settings)
     async with (
-        store.opened(settings, database=3) as other,
-        store.opened(settings, database=SPARE) as spare,
+        stores.opened(settings, database=3) as other,
+        stores.opened(settings, database=SPARE) as spare,
     ):
         await other.set("theirs", "1")
         with pytest.raises(StoreError, match="holds other data"):
