@@ -6,6 +6,7 @@ Where things are:
 
     clock         the wall clock: the only place where it is read
     stamp         what tells one state of a file from another
+    garbage       memory that is given back: Python looks for cycles seldom
     policy_file   the policy file: numbers of feeds, of pages, and of what is tried
     values        what the value of a setting may be, and what to give instead
     settings      where things are, and where each value comes from
