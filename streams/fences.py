@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from models.errors import BrokerError, RewindError, StoreError
-from streams import reader
+from streams import reader, topics
 from streams.feeds import Span
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class Fences:
     async def positions(self, consumer: Any, assigned: set[TP]) -> Mapping[TP, int]:
         """Give the offset each partition must be read from: the least fence of all shards.
 
-        Raises StoreError where a fence is of another log, or lies beyond the log's end.
+        Raises StoreError where a fence is of another log, or lies beyond the log's end; BrokerError
+        where that is because the topic was made anew since the worker started.
         """
         starts, ends = await asyncio.gather(
             consumer.earliest_offsets(*assigned), consumer.highwaters(*assigned)
@@ -77,7 +78,11 @@ class Fences:
         fences = await self._read()
         self._starts = dict(starts)
         self._acknowledged = {tp: min(self._of(tp, fences)) for tp in assigned}
-        return {tp: self._position(tp, starts[tp], ends[tp], fences) for tp in assigned}
+        try:
+            return {tp: self._position(tp, starts[tp], ends[tp], fences) for tp in assigned}
+        except StoreError:
+            self.check_logs(await topics.log_ids(self._settings, tuple(self._log_ids)))
+            raise
 
     def span(self, tp: TP, batch: Batch) -> Span:
         """Describe the stretch of the log that `batch` covers."""
