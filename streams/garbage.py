@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 
 
-def look_seldom() -> None:
-    """Let this process look for cycles seldom: batches and logs are many objects, and no cycles.
+def look_seldom(objects: int = 200_000) -> None:
+    """Let this process look for cycles when there are so many new `objects`: few are in cycles.
 
-    To look through what a rebuild remembers of a million events takes a third of a second, in
-    which nothing else is done. What is there already is looked through no more.
+    To look through what a rebuild remembers of a log, or through a thousand streams, takes tenths
+    of a second, in which nothing else is done. What is there already is looked through no more.
     """
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+    gc.set_threshold(objects, 20, 100)

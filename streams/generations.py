@@ -47,7 +47,7 @@ LEASE_MS = 6_000
 RENEW_S = 2.0
 DROPPING = "dropping"  # the state of what was filled in vain
 HOLD_MS = 2_000  # for which workers wait at most
-DROPPED_AT_ONCE = 200  # keys: a millisecond of the store
+DROPPED_AT_ONCE = 200  # keys
 
 RENEW = """
 local held = redis.call('GET', KEYS[1])
@@ -115,8 +115,8 @@ class Generation:
     async def drop(self, progress: Progress = unheard) -> None:
         """Empty the database, some keys at a time; interrupted, it can be done again.
 
-        FLUSHDB would free all at once, beside the store's own thread, and have readers wait for
-        memory: 0.1 s for a page.
+        FLUSHDB would free all at once, beside the store's own thread, and readers would wait for
+        memory.
         """
         if not await self.is_replaced():
             await self.store.hset(MARKER, "state", DROPPING)
@@ -149,6 +149,12 @@ async def is_claimed(settings: Settings, database: int) -> bool:
     """Tell whether a rebuild is at work in a database."""
     async with opened(settings, database=database) as other:
         return bool(await other.exists(LEASE))
+
+
+async def has_swapped(settings: Settings, database: int) -> bool:
+    """Tell whether a database holds what served before a rebuild."""
+    async with opened(settings, database=database) as other:
+        return await Generation(other, token="").is_replaced()
 
 
 async def choose(settings: Settings, home: Store, wanted: int | None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models.errors import StoreError
-from streams import api_metrics, listening, metrics
+from streams import api_metrics, garbage, listening, metrics
 from streams.api import application
 from streams.store import hold_to_numbers
 
@@ -93,8 +92,7 @@ def configuration(app: FastAPI, **more: Any) -> uvicorn.Config:
 async def _serve(settings: Settings, signer: Signer | None) -> None:
     app = application(settings, signer)
     config = configuration(app)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # to look through a thousand streams takes 0.3 s
+    garbage.look_seldom(50_000)
     listening.leave_once()
     with listening.on(settings.api_host, settings.api_port, "api") as listener:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; what is accepted inherits it

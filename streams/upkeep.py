@@ -12,7 +12,7 @@ from models.counting import counted
 from models.errors import BrokerError, StoreError
 from streams import garbage
 from streams.audit import render
-from streams.generations import Generation, find
+from streams.generations import find, has_swapped
 from streams.policy_file import read_policies
 from streams.rebuild import Options, Rebuilt, abort, changes, rebuild
 from streams.settings import Settings, load, tell_stack
@@ -114,9 +114,8 @@ async def _left(settings: Settings) -> str:
         async with opened(settings) as home:
             if (database := await find(settings, home)) is None:
                 return ""
-        async with opened(settings, database=database) as spare:
-            if await Generation(spare, token="").is_replaced():
-                return "it has swapped already: run it again, it checks and drops the old feeds"
+        if await has_swapped(settings, database):
+            return "it has swapped already: run it again, it checks and drops the old feeds"
         return (
             f"what is filled stays in database {database}: run it again to go on, or give it up by "
             "`likewave rebuild --abort`"
