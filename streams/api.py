@@ -130,6 +130,7 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
             yield
     finally:
         await app.state.readiness.close()
+        await app.state.quotas.close()
         await store.aclose()
 
 

@@ -3,7 +3,7 @@
     async def feed(reader: Reader, pages: Pages) -> Response: ...
 
 `Reader`, `Writer` and `Watcher` are callers whose token (or ticket) is valid and who do not ask too
-often, `Operator` one whose token says so. The store is given once it is known to hold feeds of this
+often, `Operator` one whose token says so; a `Viewer` is a reader whose page does not wait for the count. The store is given once it is known to hold feeds of this
 policy; until then the answer is 503, as it is whenever the store is away. All of this is async
 because FastAPI runs whatever is not in a thread. What a page needs is asked for in few steps: each
 costs FastAPI more than what is done in it.
@@ -118,6 +118,13 @@ async def reader(request: Request, token: Token, session: Session) -> Caller:
     return await _counted(request, await caller(request, token, session))
 
 
+async def viewer(request: Request, token: Token, session: Session) -> Caller:
+    """Give a caller who looks at their feed, and is counted meanwhile."""
+    known = await caller(request, token, session)
+    await (await quotas(request)).look(known.user)
+    return known
+
+
 async def operator(known: Known) -> Caller:
     """Give a caller who operates; nothing is counted, so that it needs no store."""
     if not known.is_operator:
@@ -158,6 +165,7 @@ Counted = Annotated[Quotas, Depends(quotas)]
 Publishing = Annotated[Publisher, Depends(publisher)]
 Pages = Annotated[Pager, Depends(pager)]
 Reader = Annotated[Caller, Depends(reader)]
+Viewer = Annotated[Caller, Depends(viewer)]
 Outlooking = Annotated[Outlook, Depends(outlook)]
 Operator = Annotated[Caller, Depends(operator)]
 Writer = Annotated[Caller, Depends(writer)]

@@ -12,7 +12,7 @@ from models.ranking import Ranked
 from streams import answers, documents, doors, live_feeds
 from streams.clock import now_ms
 from streams.cursors import Seal
-from streams.doors import Configuration, Feeds, Pages, Reader
+from streams.doors import Configuration, Feeds, Pages, Reader, Viewer
 from streams.live_feeds import LiveFeeds
 from streams.pager import Page
 from streams.problems import Declared, Kind, declared
@@ -42,15 +42,15 @@ class Wanted:
 
 async def wanted(
     request: Request,
-    reader: Reader,
+    viewer: Viewer,
     *,
     limit: Annotated[int | None, Query(ge=1, le=MOST_OF_PAGE)] = None,
     cursor: Annotated[str | None, Query(description="Of the page before")] = None,
 ) -> Wanted:
     """Read which page is asked for; raise CursorError."""
     seal = doors.seal(request)
-    bare = None if cursor is None else seal.opened(cursor, reader.user)
-    return Wanted(reader.user, seal, limit, bare)
+    bare = None if cursor is None else seal.opened(cursor, viewer.user)
+    return Wanted(viewer.user, seal, limit, bare)
 
 
 @router.get(
@@ -108,14 +108,14 @@ def _worth(ranked: Ranked, present: Present) -> dict[str, object]:
 @router.get("/live", response_model=answers.LiveFeed, responses={**REFUSED, **UNCHANGED})
 async def live(
     request: Request,
-    reader: Reader,
+    viewer: Viewer,
     settings: Configuration,
     feeds: Feeds,
     *,
     limit: Annotated[int, Query(ge=1, le=MOST_LIVE)] = 20,
 ) -> Response:
     """Give the top of the caller's live feed: what the circle acts on, as it is stored."""
-    found = (await LiveFeeds(feeds, settings.shards).read({reader.user: limit}))[reader.user]
+    found = (await LiveFeeds(feeds, settings.shards).read({viewer.user: limit}))[viewer.user]
     tag = f'"{found.version}"'
     if answers.is_known(request, tag):
         return answers.not_modified(tag)

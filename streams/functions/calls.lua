@@ -63,7 +63,7 @@ Redis does not roll back: a call checks everything before its first write. Score
 whole milliseconds written as digits, which keeps 120 of them in the compact encoding.
 ]]
 
-local BUILD = 6  -- one more with every change that is released: a worker loads only a later build
+local BUILD = 7  -- one more with every change that is released: a worker loads only a later build
 local HALF_HOUR = 1800000
 local FEW, FEW_IN_ALL = 4, 64  -- acts on an item, for each fan and in all, to look up singly
 local SLICE = 256   -- users or items in one slice of a job

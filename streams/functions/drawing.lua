@@ -50,86 +50,100 @@ local function is_recent(register) return floor(register / 2) > cut end
 local function is_live(act) return is_on(act) and is_recent(act) end
 local function is_member(found) return found == 1 end
 
--- What tells of some items which the user has seen, acted on and hidden: lists of these, and all of
--- them (-> true). What exists is asked once.
-local function marker_of(user)
-  local keys = {}
-  local function look(what, key, test)
+-- What the user has done with items that are asked of by `look`: those `seen`, `acted` on and `hidden`
+-- (-> true), and all of these (`marked`). What exists is asked once.
+local function marks_of(user)
+  local marks, keys = { seen = {}, acted = {}, hidden = {}, marked = {} }, {}
+  local function look_in(what, key, test)
     if call('EXISTS', key) == 1 then keys[#keys + 1] = { what, key, test } end
   end
-  look('seen', 'seen' .. tag .. user, is_recent)
-  look('hidden', 'hidden' .. tag .. user, is_on)
-  for _, kind in ipairs(KINDS) do look('acted', 'acts' .. tag .. kind .. ':' .. user, is_live) end
-  return function(items)
-    local found, marked = { seen = {}, acted = {}, hidden = {} }, {}
+  look_in('seen', 'seen' .. tag .. user, is_recent)
+  look_in('hidden', 'hidden' .. tag .. user, is_on)
+  for _, kind in ipairs(KINDS) do look_in('acted', 'acts' .. tag .. kind .. ':' .. user, is_live) end
+  function marks.look(items)
     for _, key in ipairs(#items > 0 and keys or {}) do
-      for n, register in ipairs(call('ZMSCORE', key[2], unpack(items))) do
-        if register and key[3](tonumber(register)) then
-          local list, item = found[key[1]], items[n]
-          list[#list + 1], marked[item] = item, true
+      local set, test, registers = marks[key[1]], key[3], call('ZMSCORE', key[2], unpack(items))
+      for n = 1, #items do
+        local register = registers[n]
+        if register and test(tonumber(register)) then
+          local item = items[n]
+          set[item], marks.marked[item] = true, true
         end
       end
     end
-    return found, marked
   end
+  return marks
 end
 
--- The first `count` of a list that are not marked, looked for ever farther down.
-local function unmarked(key, count, marks)
-  local kept, first, last = {}, 0, count - 1
-  while #kept < count and first < DEEPEST do
-    local names = call('ZRANGE', key, first, last, 'REV')
-    local _, marked = marks(names)
-    for _, item in ipairs(names) do
-      if not marked[item] and #kept < count then kept[#kept + 1] = item end
-    end
-    if #names <= last - first then break end
-    first, last = last + 1, 2 * last + 1
+-- The lists from which candidates come, with what is at the top of each: { key, count, source, items }.
+local function lists_of(likings, wanted)
+  local lists = {}
+  local function add(key, count, source)
+    lists[#lists + 1] = { key, count, source, call('ZRANGE', key, 0, count - 1, 'REV') }
   end
-  return kept
+  add('trending' .. here, wanted.trending, SOURCES.trending)
+  for _, topic in ipairs(favourite_topics(likings, wanted)) do
+    add('trending' .. tag .. topic, wanted.per_topic, SOURCES.taste)
+  end
+  add('fresh' .. here, wanted.fresh, SOURCES.fresh)
+  return lists
+end
+
+-- The first of a list that are not marked, looked for ever farther down.
+local function unmarked(list, marks)
+  local key, count, _, items = unpack(list)
+  local marked, kept, first, last = marks.marked, {}, 0, count - 1
+  while true do
+    for n = 1, #items do
+      if not marked[items[n]] and #kept < count then kept[#kept + 1] = items[n] end
+    end
+    if #kept == count or #items <= last - first or last + 1 >= DEEPEST then return kept end
+    first, last = last + 1, 2 * last + 1
+    items = call('ZRANGE', key, first, last, 'REV')
+    marks.look(items)
+  end
 end
 
 -- All candidates, each once, in the order in which they are found: those of the feed (`in_feed`) first;
--- what brought each; and those that may be marked: what a list alone brings has been asked for.
+-- and what brought each.
 local function gather(in_feed, wanted, likings, marks)
-  local items, sources = {}, {}
-  for k = 1, #in_feed, 2 do
-    local item = in_feed[k]
-    items[#items + 1], sources[item] = item, SOURCES.social
+  local items, sources, lists, asked = {}, {}, lists_of(likings, wanted), {}
+  for n = 1, #in_feed / 2 do
+    local item = in_feed[2 * n - 1]
+    items[n], asked[n], sources[item] = item, item, SOURCES.social
   end
-  local function add(item, source)
-    local known = sources[item]
-    if not known then
-      items[#items + 1], sources[item] = item, source
-    elseif source > 0 and floor(known / source) % 2 == 0 then
-      sources[item] = known + source
+  for _, list in ipairs(lists) do
+    local top, before = list[4], #asked
+    for n = 1, #top do asked[before + n] = top[n] end
+  end
+  marks.look(asked)
+  marks.look(wanted.also)
+  local function add(some, source)
+    for n = 1, #some do
+      local item = some[n]
+      local known = sources[item]
+      if not known then
+        items[#items + 1], sources[item] = item, source
+      elseif source > 0 and floor(known / source) % 2 == 0 then
+        sources[item] = known + source
+      end
     end
   end
-  local function add_top(key, count, source)
-    for _, item in ipairs(unmarked(key, count, marks)) do add(item, source) end
-  end
-  add_top('trending' .. here, wanted.trending, SOURCES.trending)
-  for _, topic in ipairs(favourite_topics(likings, wanted)) do
-    add_top('trending' .. tag .. topic, wanted.per_topic, SOURCES.taste)
-  end
-  add_top('fresh' .. here, wanted.fresh, SOURCES.fresh)
-  for _, item in ipairs(wanted.also) do add(item, 0) end
-  local doubtful = {}
-  for _, item in ipairs(items) do
-    if sources[item] == 0 or sources[item] % 2 == SOURCES.social then doubtful[#doubtful + 1] = item end
-  end
-  return items, sources, doubtful
+  for _, list in ipairs(lists) do add(unmarked(list, marks), list[3]) end
+  add(wanted.also, 0)
+  return items, sources
 end
 
 -- All that is known of a candidate; nil where the circle alone brought it, and does no more.
 local function described(reader, item, sources, social, wanted)
   if is_down(item) then return nil end
-  local proofs, count, actors, all = shown_proofs(reader, item, wanted.proofs)
+  local proofs, count, actors = shown_proofs(reader, item, wanted.proofs)
   if count == 0 then
     if social and sources == SOURCES.social then return nil end
     if social then sources, social = sources - SOURCES.social, nil end
   elseif not social then
-    social = all and score_by(reader.user, all) or score_of(reader.user, item, acts_on(item), true)
+    local user, is_all = reader.user, count == #proofs
+    social = is_all and score_by(user, proofs) or score_of(user, item, acts_on(item), true)
     sources = sources + SOURCES.social
   end
   local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')
@@ -168,18 +182,25 @@ local function drawn(reader, wanted)
       accounts[#accounts + 1] = account
     end
   end
-  local marks = marker_of(user)
-  local items, sources, doubtful = gather(feed, wanted, likings, marks)
-  local found, marked = marks(doubtful)
-  local takes, took = window_of(reader, wanted, sources, marked)
-  for n, item in ipairs(items) do
+  local marks = marks_of(user)
+  local items, sources = gather(feed, wanted, likings, marks)
+  local takes, took = window_of(reader, wanted, sources, marks.marked)
+  local function candidates_in(set)
+    local kept = {}
+    for item in pairs(set) do
+      if sources[item] then kept[#kept + 1] = item end
+    end
+    return kept
+  end
+  for n = 1, #items do
+    local item = items[n]
     local all = takes(item) and described(reader, item, sources[item], tonumber(feed[2 * n] or nil), wanted)
     if all then
       candidates[#candidates + 1] = all
       took(item, all[3], all[8])
       name(all[3])
       for _, proof in ipairs(all[7]) do name(proof[2]) end
-    elseif all == false and not marked[item] then
+    elseif all == false and not marks.marked[item] then
       behind[#behind + 1] = item
     end
   end
@@ -188,7 +209,7 @@ local function drawn(reader, wanted)
     chosen('SMISMEMBER', 'circle' .. tag .. user, accounts, is_member),
     chosen('ZMSCORE', 'edges' .. tag .. 'favor:' .. user, accounts, is_on),
     { unpack(apart_of(user, accounts)) },
-    found.seen, found.acted, found.hidden, candidates, behind,
+    candidates_in(marks.seen), candidates_in(marks.acted), candidates_in(marks.hidden), candidates, behind,
   }
 end
 

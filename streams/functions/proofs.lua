@@ -42,37 +42,45 @@ local function is_pulled(kind, actor, item)
   return any('pulled') and call('ZSCORE', 'pulled' .. tag .. kind .. ':' .. actor, item)
 end
 
--- Add to `proofs` the acts of one kind on the item by the user's circle, { kind, who, at }: of what
--- was pushed, or of `all` acts.
-local function add_acts(proofs, circle, item, kind, all)
+-- The live acts of one kind on the item by a circle, oldest first: { who, at + 1, who, ... }, since a member
+-- of the circle counts 1.
+local function acts_in(circle, item, kind)
   local found = call('ZINTER', '2', circle, 'actors' .. tag .. kind .. ':' .. item, 'WITHSCORES')
+  if #found == 0 or found[2] - 1 > cut then return found end
+  local live = {}
   for k = 1, #found, 2 do
-    local at = found[k + 1] - 1   -- a member of the set counts 1
-    if at > cut and (all or not is_pulled(kind, found[k], item)) then
-      proofs[#proofs + 1] = { kind, found[k], at }
-    end
+    if found[k + 1] - 1 > cut then live[#live + 1], live[#live + 2] = found[k], found[k + 1] end
   end
+  return live
 end
 
--- Add the shares with the user by name.
-local function add_shares(proofs, circle, item, user)
+-- The shares with the user by name, in no order.
+local function shares_in(circle, item, user)
+  local shares = {}
   local given = call('ZRANGE', 'direct' .. tag .. item, '[' .. user .. '|', '(' .. user .. '}', 'BYLEX')
   for _, member in ipairs(given) do
     local sender = string.sub(member, #user + 2)
     if call('SISMEMBER', circle, sender) == 1 then
       local at = call('ZSCORE', 'acts' .. tag .. 'direct:' .. sender .. '|' .. user, item) / 2
-      if at > cut then proofs[#proofs + 1] = { 'direct', sender, at } end
+      if at > cut then shares[#shares + 1] = { 'direct', sender, at } end
     end
   end
+  return shares
 end
 
--- The live proofs of (user, item), in no order; `acts` saves looking where there is nothing.
+-- The live proofs of (user, item), { kind, who, at }, in no order: of what was pushed, or of `all` acts;
+-- `acts` saves looking where there is nothing.
 local function proofs_of(user, item, acts, all)
-  local circle, proofs = 'circle' .. tag .. user, {}
+  local circle = 'circle' .. tag .. user
+  local proofs = acts.direct > 0 and shares_in(circle, item, user) or {}
   for _, kind in ipairs(KINDS) do
-    if acts[kind] > 0 then add_acts(proofs, circle, item, kind, all) end
+    local found = acts[kind] > 0 and acts_in(circle, item, kind) or {}
+    for k = 1, #found, 2 do
+      if all or not is_pulled(kind, found[k], item) then
+        proofs[#proofs + 1] = { kind, found[k], found[k + 1] - 1 }
+      end
+    end
   end
-  if acts.direct > 0 then add_shares(proofs, circle, item, user) end
   return proofs
 end
 

@@ -1,91 +1,91 @@
 -- What readers ask for. None of it writes, so a replica may answer.
 
--- The newest of many acts of one kind, as proofs: the latest are looked up in the circle, some at a time.
-local function newest_of_many(user, item, kind, most)
-  local key, circle, proofs = 'actors' .. tag .. kind .. ':' .. item, 'circle' .. tag .. user, {}
+-- The newest of many acts of one kind, as `acts_in` gives them: the latest are looked up in the circle, some
+-- at a time; nil where too few of them are in it.
+local function newest_of_many(reader, item, kind, most)
+  local key, newest = 'actors' .. tag .. kind .. ':' .. item, {}
   local first, last = 0, NAMED - 1
   while last < LATEST do
     local found = call('ZRANGE', key, first, last, 'REV', 'WITHSCORES')
     local actors = {}
     for k = 1, #found, 2 do actors[#actors + 1] = found[k] end
-    if #actors == 0 then return proofs end
-    for n, is in ipairs(call('SMISMEMBER', circle, unpack(actors))) do
+    if #actors == 0 then return newest end
+    for n, is in ipairs(call('SMISMEMBER', reader.circle, unpack(actors))) do
       local at = tonumber(found[2 * n])
-      if is == 1 and at > cut then proofs[#proofs + 1] = { kind, actors[n], at } end
-      if #proofs == most then return proofs end
+      if is == 1 and at > cut then
+        table.insert(newest, 1, at + 1)
+        table.insert(newest, 1, actors[n])
+      end
+      if #newest == 2 * most then return newest end
     end
     first, last = last + 1, 2 * last + 1
   end
   return nil
 end
 
--- The live proofs of an item for a reader, in no order, and how many more acts there are.
-local function found_proofs(reader, item, most)
-  local proofs, more = {}, 0
-  for _, kind in ipairs(reader.kinds) do
-    local newest
-    if reader.wide and most < NAMED then
-      local key = 'actors' .. tag .. kind .. ':' .. item
-      local count = call('ZCARD', key)
-      if count > NAMED then count = call('ZINTERCARD', '2', reader.circle, key, 'LIMIT', COUNTED) end
-      newest = count > NAMED and newest_of_many(reader.user, item, kind, most)
-      for _, proof in ipairs(newest or {}) do proofs[#proofs + 1] = proof end
-      more = newest and more + count - #newest or more
-    end
-    if not newest then add_acts(proofs, reader.circle, item, kind, true) end
+-- The acts of one kind on an item by a reader's circle, oldest first, and how many more there are. Where
+-- many are in a wide circle only the newest are told, and all are counted, up to COUNTED.
+local function told_acts(reader, item, kind, most)
+  if reader.wide and most < NAMED then
+    local key = 'actors' .. tag .. kind .. ':' .. item
+    local count = call('ZCARD', key)
+    if count > NAMED then count = call('ZINTERCARD', '2', reader.circle, key, 'LIMIT', COUNTED) end
+    local newest = count > NAMED and newest_of_many(reader, item, kind, most)
+    if newest then return newest, count - #newest / 2 end
   end
-  if reader.is_named then add_shares(proofs, reader.circle, item, reader.user) end
-  return proofs, more
+  return acts_in(reader.circle, item, kind), 0
 end
 
-local function newer(a, b) return a[3] > b[3] end
-
--- The newest of some proofs, newest first, at most `most`.
-local function newest_of(proofs, most)
-  if #proofs <= most then
-    if #proofs > 1 then table.sort(proofs, newer) end
-    return proofs
-  end
-  local newest = {}
-  for _, proof in ipairs(proofs) do
-    local place = #newest + 1
-    while place > 1 and newest[place - 1][3] < proof[3] do place = place - 1 end
-    if place <= most then
-      table.insert(newest, place, proof)
-      newest[most + 1] = nil
-    end
-  end
-  return newest
-end
-
--- Those of some proofs that are not an erased account's.
-local function unerased(proofs)
+-- Those of some acts that are not an erased account's.
+local function unerased(acts)
   local left = {}
-  for _, proof in ipairs(proofs) do
-    if not is_erased(proof[2]) then left[#left + 1] = proof end
+  for k = 1, #acts, 2 do
+    if not is_erased(acts[k]) then left[#left + 1], left[#left + 2] = acts[k], acts[k + 1] end
   end
   return left
 end
 
-local function count_actors(proofs)
-  if #proofs == 1 then return 1 end
-  local actors, count = {}, 0
-  for _, proof in ipairs(proofs) do
-    if not actors[proof[2]] then actors[proof[2]], count = true, count + 1 end
-  end
-  return count
-end
+local function newer(a, b) return a[3] > b[3] end
 
--- The newest live proofs, at most `most`; how many acts there are, and how many actors; and all proofs,
--- where none are but counted. Where many of one kind are in a wide circle, acts are counted, up to
--- COUNTED. While a job is open an erased account may be among them, and a feed may have what was taken
--- down: both are left out.
+-- The newest live proofs of an item for a reader, newest first, at most `most`; how many acts there are,
+-- and how many actors. While a job is open an erased account may be among them, and a feed may have what
+-- was taken down: both are left out.
 local function shown_proofs(reader, item, most)
-  if is_down(item) then return {}, 0, 0, {} end
-  local proofs, more = found_proofs(reader, item, most)
-  if reader.unsure then proofs = unerased(proofs) end
-  if #proofs == 0 then return proofs, more, more, proofs end
-  return newest_of(proofs, most), #proofs + more, count_actors(proofs) + more, more == 0 and proofs
+  local proofs, count, lists, only = {}, 0, nil, nil
+  if is_down(item) then return proofs, 0, 0 end
+  for _, kind in ipairs(reader.kinds) do
+    local acts, more = told_acts(reader, item, kind, most)
+    if reader.unsure then acts = unerased(acts) end
+    local length = #acts
+    if length > 0 then
+      if only then lists = lists or { only } end
+      if lists then lists[#lists + 1] = acts end
+      only, count = acts, count + length / 2 + more
+      for k = length - 1, math.max(1, length + 1 - 2 * most), -2 do
+        proofs[#proofs + 1] = { kind, acts[k], acts[k + 1] - 1 }
+      end
+    end
+  end
+  local shares = reader.is_named and shares_in(reader.circle, item, reader.user) or {}
+  if not lists and #shares == 0 then return proofs, count, count end
+
+  local actors, again = {}, 0   -- who did more than one thing counts once
+  local function note_actor(who)
+    again = again + (actors[who] and 1 or 0)
+    actors[who] = true
+  end
+  for _, share in ipairs(shares) do
+    if not (reader.unsure and is_erased(share[2])) then
+      proofs[#proofs + 1], count = share, count + 1
+      note_actor(share[2])
+    end
+  end
+  for _, acts in ipairs(lists or { only }) do
+    for k = 1, #acts, 2 do note_actor(acts[k]) end
+  end
+  table.sort(proofs, newer)
+  for k = most + 1, #proofs do proofs[k] = nil end
+  return proofs, count, count - again
 end
 
 -- The acts of the user's circle that are in no feed: the strength of each item, in likes of stream
