@@ -3,10 +3,11 @@
     async def feed(reader: Reader, pages: Pages) -> Response: ...
 
 `Reader`, `Writer` and `Watcher` are callers whose token (or ticket) is valid and who do not ask too
-often, `Operator` one whose token says so; a `Viewer` is a reader whose page does not wait for the count. The store is given once it is known to hold feeds of this
-policy; until then the answer is 503, as it is whenever the store is away. All of this is async
-because FastAPI runs whatever is not in a thread. What a page needs is asked for in few steps: each
-costs FastAPI more than what is done in it.
+often, `Viewer` a reader whose page does not wait for the count, `Operator` one whose token says so.
+The store is given once it is known to hold feeds of this policy; until then the answer is 503, as
+it is whenever the store is away. All of this is async because FastAPI runs whatever is not in a
+thread. What a page needs is asked for in few steps: each costs FastAPI more than what is done in
+it.
 """
 
 from typing import Annotated, cast

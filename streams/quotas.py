@@ -30,6 +30,7 @@ READS = RateLimitItemPerSecond(50 * WINDOW_S, WINDOW_S, "reads")  # 50 a second
 WRITES = RateLimitItemPerSecond(20 * WINDOW_S, WINDOW_S, "writes")  # 20 a second
 EVENTS = RateLimitItemPerSecond(200 * WINDOW_S, WINDOW_S, "events")  # 200 a second, of a list
 MOST_REFUSED = 10_000  # users remembered
+COUNTED_S = 1.0  # within which the last reads are counted, or given up
 
 
 class Quotas:
@@ -67,9 +68,9 @@ class Quotas:
             counting.add_done_callback(self._counting.discard)
 
     async def close(self) -> None:
-        """Count what is left."""
+        """Count what is left, unless the store is silent."""
         if self._counting:
-            await asyncio.wait(self._counting)
+            await asyncio.wait(self._counting, timeout=COUNTED_S)
 
     async def _count(self, user: str) -> None:
         with suppress(RedisError, OSError):  # of a store that is away, which the page will tell

@@ -381,19 +381,20 @@ class TestProblems:
         assert [one.status_code for one in answers] == [200, 200]
         problem(told, 503, "broker-away")
 
-    def test_whoever_asks_too_often_is_told_to_wait(self, doors: Doors) -> None:
-        """One user's limit is no other's, and says when to ask again."""
-        headers = doors.of("greedy")
+    @pytest.mark.parametrize("path", ["/v1/me", "/v1/feed/live"])
+    def test_whoever_asks_too_often_is_told_to_wait(self, doors: Doors, path: str) -> None:
+        """One user's limit is no other's, and says when to ask again; feeds are counted, too."""
+        headers = doors.of(f"greedy{len(path)}")
         statuses = [
-            doors.client.get("/v1/me", headers=headers).status_code for _ in range(READS.amount + 5)
+            doors.client.get(path, headers=headers).status_code for _ in range(READS.amount + 5)
         ]
-        refused = doors.client.get("/v1/me", headers=headers)
+        refused = doors.client.get(path, headers=headers)
 
         assert statuses[: READS.amount // 2] == [200] * (READS.amount // 2)
         assert 429 in statuses
         problem(refused, 429, "too-many-requests")
         assert 0 < int(refused.headers["retry-after"]) <= WINDOW_S
-        assert doors.get("/v1/me", "ann").status_code == 200
+        assert doors.get(path, "ann").status_code == 200
 
 
 def test_a_store_that_was_away_is_found_again(
