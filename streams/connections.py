@@ -6,15 +6,18 @@ never does, and makes no task of its own for each command.
 
 It closes a pool by a task for each connection, which leaves a connection open where the task is
 cancelled before it has begun. Here all are closed before anybody else has a turn.
+
+Its pool takes two locks and a timer for each command, and keeps statistics of what it does. Here
+whoever finds a connection free takes it, and to give it back is no matter of waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import ConnectionPool
 from redis.exceptions import ConnectionError as StoreGoneError
 from redis.exceptions import TimeoutError as StoreSilentError
 
@@ -63,13 +66,44 @@ class Obedient(Base):
         return writer
 
 
-class ObedientPool(BlockingConnectionPool):
-    """A pool of such connections, of the kind that it is told to make."""
+class ObedientPool(ConnectionPool):
+    """A pool of such connections; who finds none free waits, at most `timeout` s.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    They are of the kind that the pool is told to make.
+    """
+
+    def __init__(self, *args: Any, timeout: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         kind = self.connection_class
         self.connection_class = type(f"Obedient{kind.__name__}", (Obedient, kind), {})
+        self._timeout = timeout
+        self._free = asyncio.Semaphore(self.max_connections)
+
+    async def get_connection(
+        self, command_name: object = None, *keys: object, **options: object
+    ) -> AbstractConnection:
+        """Give a connection; raise redis-py's ConnectionError where none is to be had."""
+        del command_name, keys, options
+        try:
+            async with asyncio.timeout(self._timeout) if self._free.locked() else nullcontext():
+                await self._free.acquire()
+        except TimeoutError:
+            raise StoreGoneError("No connection available.") from None
+        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Take a connection back."""
+        if connection.should_reconnect():  # type: ignore[no-untyped-call]
+            await connection.disconnect(nowait=True)
+        self._in_use_connections.remove(connection)
+        self._available_connections.append(connection)
+        self._free.release()
 
     async def disconnect(
         self,

@@ -139,3 +139,22 @@ async def test_whoever_is_cancelled_leaves_no_connection_to_the_store(settings: 
         pytest.fail(f"{len(left)} connections of seed {SEED} are still open")
     finally:
         gc.enable()
+
+
+async def test_whoever_finds_no_connection_free_waits_for_one(settings: Settings) -> None:
+    """However many there are, and whoever of them is cancelled, waiting or amid a command."""
+    chance = random.Random(SEED)
+    many = 4 * store.CONNECTIONS
+    async with store.opened(settings, "waiting") as feeds:
+        for _ in range(20):
+            asking = [asyncio.create_task(feeds.exists("nothing")) for _ in range(many)]
+            for _ in range(chance.randrange(30)):
+                await asyncio.sleep(0)
+            for one in chance.sample(asking, many // 2):
+                one.cancel()
+            await asyncio.wait(asking)
+        answers = await asyncio.gather(*(feeds.exists("nothing") for _ in range(many)))
+        named = [each for each in await feeds.client_list() if each["name"] == "waiting"]
+
+    assert answers == [0] * many, SEED
+    assert len(named) <= store.CONNECTIONS, SEED
