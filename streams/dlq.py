@@ -133,10 +133,16 @@ def redrive_(  # noqa: PLR0913  what letters may be chosen by
     if json:
         write_inert_json({"matched": len(found), "redriven": done.redriven, "left": done.left})
     else:
-        typer.echo(f"{len(found):,} matched, {done.redriven:,} redriven")
+        typer.echo(f"{_matched(found)}, {done.redriven:,} redriven")
         for why, count in done.left.items():
             typer.echo(f"{count:,} left: {why}")
     raise typer.Exit(not found or done.redriven < len(found))
+
+
+def _matched(found: list[Letter]) -> str:
+    if found:
+        return f"{len(found):,} matched"
+    return "0 matched (`likewave dlq ls --all-states` tells those redriven or dropped, too)"
 
 
 def _offer(ready: int, left: dict[str, int]) -> str:
@@ -185,7 +191,7 @@ def drop(  # noqa: PLR0913  what letters may be chosen by
     if json:
         write_inert_json({"matched": len(found), "dropped": dropped})
     else:
-        typer.echo(f"{len(found):,} matched, {dropped:,} dropped")
+        typer.echo(f"{_matched(found)}, {dropped:,} dropped")
     raise typer.Exit(not dropped)
 
 
