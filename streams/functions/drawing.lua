@@ -142,8 +142,7 @@ local function described(reader, item, sources, social, wanted)
     if social and sources == SOURCES.social then return nil end
     if social then sources, social = sources - SOURCES.social, nil end
   elseif not social then
-    local user, is_all = reader.user, count == #proofs
-    social = is_all and score_by(user, proofs) or score_of(user, item, acts_on(item), true)
+    social = score_by(reader.user, count == #proofs and proofs or shown_proofs(reader, item, math.huge))
     sources = sources + SOURCES.social
   end
   local known = call('HMGET', 'item' .. tag .. item, 'author', 'topics', 'at', 'score', 'likes', 'shares', 'views')
