@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from streams.clock import now_ms
 from streams.guard import LARGEST_BODY
 from streams.page_policies import LivePolicies
 from streams.pager import Pager
-from streams.quotas import READS, WINDOW_S
+from streams.quotas import AHEAD, READS, WINDOW_S
 from streams.server import HOST, free_port
 from tests.command import complaint, environment, run, start
 from tests.doors import Doors, bearing, serving, with_keys
@@ -393,8 +394,23 @@ class TestProblems:
         assert statuses[: READS.amount // 2] == [200] * (READS.amount // 2)
         assert 429 in statuses
         problem(refused, 429, "too-many-requests")
-        assert 0 < int(refused.headers["retry-after"]) <= WINDOW_S
         assert doors.get(path, "ann").status_code == 200
+        assert 0 < int(refused.headers["retry-after"]) <= 2 * WINDOW_S
+        time.sleep(int(refused.headers["retry-after"]))
+        assert doors.client.get(path, headers=headers).status_code == 200
+
+    def test_whoever_asks_all_at_once_gets_no_more(self, doors: Doors) -> None:
+        """What is answered before it is counted is little."""
+        headers, many, began = doors.of("hasty"), 2 * READS.amount, time.monotonic()
+        with ThreadPoolExecutor(40) as asking:
+            asked = [
+                asking.submit(doors.client.get, "/v1/feed/live", headers=headers)
+                for _ in range(many)
+            ]
+        passed = sum(one.result().status_code == 200 for one in asked)
+        refilled = READS.amount * (time.monotonic() - began) / WINDOW_S
+
+        assert READS.amount <= passed <= READS.amount + AHEAD + refilled
 
 
 def test_a_store_that_was_away_is_found_again(
