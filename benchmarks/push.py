@@ -19,6 +19,8 @@ from models.events import Like
 from streams.producer import Producer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmarks.lab import Lab
     from benchmarks.streams import Site
     from streams.settings import Settings
@@ -28,6 +30,7 @@ SLOW = 200
 AT_ONCE = 20  # streams opened side by side
 PAUSE_S = 0.1  # between two acts
 SETTLE_S = 2.0  # until the last act has come everywhere
+FIRST = 3 * [1_000]  # likes that are not timed: at some 4 KB a broker allocates a log's index
 TIMED_AT = workload.START + 86_400_000  # younger than all other acts
 FIRST_TIMED = 3 * 10**9
 
@@ -39,13 +42,14 @@ async def run(lab: Lab) -> Report:
     settings = await lab.topics("push")
     with lab.copy(await lab.full()) as server:
         settings = settings.model_copy(update={"redis": server.url})
+        acts = _Acts(settings, circle.fans, connected)
         async with worker(settings), api(settings, lab.folder / "keys") as site:
+            await acts.at_once(FIRST)
             await _open(site, connected[:1])
             before_mb = site.memory_mb()
             await _open(site, connected[1:])
             await asyncio.sleep(SETTLE_S)
             cost_mb = site.memory_mb() - before_mb
-            acts = _Acts(settings, circle.fans, connected)
             await acts.timed(site, SETTLE_S)  # until the worker has started
             alone_ms, missed = await acts.timed(site, lab.sizes.seconds)
             for user in connected[:SLOW]:
@@ -75,6 +79,13 @@ class _Acts:
         self._reached = {user: set(fans[user]) & set(connected) for user in connected}
         self._made = 0
 
+    async def at_once(self, counts: Iterable[int]) -> None:
+        """Act without timing it, so often in one go, and then so often."""
+        async with Producer(self._settings) as producer:
+            for count in counts:
+                await producer.publish([self._next() for _ in range(count)])
+                await producer.flush()
+
     async def timed(self, site: Site, seconds: float) -> tuple[list[float], int]:
         """Act for so long; give what each arrival took (ms), and how many did not come."""
         site.arrivals.clear()
@@ -83,21 +94,20 @@ class _Acts:
         until = time.perf_counter() + seconds
         async with Producer(self._settings) as producer:
             while time.perf_counter() < until:
-                user, item = self._next()
-                expected += len(self._reached[user])
-                began[item] = time.perf_counter()
-                at = TIMED_AT + self._made
-                await producer.publish([Like(at=at, user=user, item=item)])
+                like = self._next()
+                expected += len(self._reached[like.user])
+                began[like.item] = time.perf_counter()
+                await producer.publish([like])
                 await asyncio.sleep(PAUSE_S)
         await asyncio.sleep(SETTLE_S)
         came = {(one.user, one.item): one.at_s for one in site.arrivals if one.item in began}
         took_ms = [1_000 * (at_s - began[item]) for (_, item), at_s in came.items()]
         return took_ms, expected - len(came)
 
-    def _next(self) -> tuple[str, str]:
+    def _next(self) -> Like:
         self._made += 1
         user = self._connected[self._made * 7 % len(self._connected)]
-        return user, str(FIRST_TIMED + self._made)
+        return Like(at=TIMED_AT + self._made, user=user, item=str(FIRST_TIMED + self._made))
 
 
 async def _open(site: Site, users: list[str]) -> None:
