@@ -128,13 +128,17 @@ def redrive_(  # noqa: PLR0913  what letters may be chosen by
     found = asyncio.run(_chosen(settings, selection, quiet=json))
     ready, left = (found, {}) if yes else asyncio.run(redrive.judge(settings, found, again=again))
     done = redrive.Redriven(0, left)
-    if ready and choice.is_agreed(found, _offer(len(ready), left), yes=yes, json=json):
+    is_agreed = bool(ready) and choice.is_agreed(
+        found, _offer(len(ready), left), yes=yes, json=json
+    )
+    if is_agreed:
         done = asyncio.run(_redrive(settings, found, again=again, quiet=json))
     if json:
         write_inert_json({"matched": len(found), "redriven": done.redriven, "left": done.left})
     else:
         typer.echo(f"{_matched(found)}, {done.redriven:,} redriven")
-        for why, count in done.left.items():
+        was_told = ready and not is_agreed  # by the offer
+        for why, count in {} if was_told else done.left.items():
             typer.echo(f"{count:,} left: {why}")
     raise typer.Exit(not found or done.redriven < len(found))
 

@@ -53,6 +53,8 @@ def _table(receipt: Receipt) -> RenderableType:
         table.add_row(one.key, f"{one.before:,}", f"{one.after:,}", one.what)
     letters = receipt.letters
     verdict = "nothing in the store and in the dead letters names them any more"
+    if not receipt.traces and not letters.removed:
+        verdict = "nothing named them before: if the id was mistyped, erase the right one as well"
     if not receipt.is_clean:
         verdict = f"still named in {', '.join(receipt.left) or 'dead letters'}: run it again"
     return Group(

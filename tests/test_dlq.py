@@ -195,6 +195,7 @@ async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path:
             await producer.flush()
         asked = await command(settings, "redrive", "--all")
         assert "7 letters match; --yes would redrive 3, leave" in asked.stderr
+        assert asked.stdout == "7 matched, 0 redriven\n"  # why some are left was told once
         done = await dlq(settings, "redrive", "--all", "--yes", code=1)
         assert (done["matched"], done["redriven"]) == (7, 3)
         assert [f"{count} ({why})" in asked.stderr for why, count in done["left"].items()] == (

@@ -123,6 +123,10 @@ async def test_nothing_names_who_was_erased(settings: Settings, tmp_path: Path) 
             left = await mail.read(ALL, unheard)
         assert [one.value for one in left] == [OTHER] * 3
         assert sorted(one.state for one in left) == [State.DROPPED, State.OPEN, State.OPEN]
+        done = await asyncio.to_thread(
+            run, "erase", "nobody", "--yes", folder=tmp_path, settings=settings
+        )
+        assert "nothing named them before: if the id was mistyped" in done.stdout
 
         for worker in team.workers:
             await team.dismiss(worker)
