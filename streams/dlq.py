@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated
 
@@ -26,8 +28,10 @@ from streams.letter_choice import (
 )
 from streams.letters import opened
 from streams.settings import Settings, load
-from streams.terminal import Json, Stages, is_terminal, ticker, write_table
+from streams.terminal import Json, Stages, is_terminal, say, ticker, write_table
 from streams.topics import log_bounds
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
 
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters, send them again, drop them.")
 
@@ -132,7 +136,8 @@ def redrive_(  # noqa: PLR0913  what letters may be chosen by
         found, _offer(len(ready), left), yes=yes, json=json
     )
     if is_agreed:
-        done = asyncio.run(_redrive(settings, found, again=again, quiet=json))
+        with _reaching("redriven", quiet=json) as report:
+            done = asyncio.run(_redrive(settings, found, again=again, progress=report))
     if json:
         write_inert_json({"matched": len(found), "redriven": done.redriven, "left": done.left})
     else:
@@ -156,14 +161,30 @@ def _offer(ready: int, left: dict[str, int]) -> str:
     return f"redrive {ready:,}, leave {leave}"
 
 
+@contextmanager
+def _reaching(done: str, *, quiet: bool) -> Iterator[Progress]:
+    """Show progress; where it is interrupted say how many letters are `done` (`redriven`)."""
+    reached = 0
+
+    def report(stage: str, count: int, total: int) -> None:
+        nonlocal reached
+        reached = count
+        stages.report(stage, count, total)
+
+    try:
+        with ticker(quiet=quiet) as show:
+            stages = Stages(show)
+            yield report
+    except KeyboardInterrupt:
+        say(f"likewave: interrupted; {reached:,} {done}: run it again for the others")
+        raise
+
+
 async def _redrive(
-    settings: Settings, found: list[Letter], *, again: bool, quiet: bool
+    settings: Settings, found: list[Letter], *, again: bool, progress: Progress
 ) -> redrive.Redriven:
     async with opened(settings) as letters:
-        with ticker(quiet=quiet) as show:
-            return await redrive.redrive(
-                letters, settings, found, again=again, progress=Stages(show).report
-            )
+        return await redrive.redrive(letters, settings, found, again=again, progress=progress)
 
 
 @app.command(epilog="Example: likewave dlq drop --topic views --until 1d --yes")
@@ -190,7 +211,8 @@ def drop(  # noqa: PLR0913  what letters may be chosen by
     found = asyncio.run(_chosen(settings, selection, quiet=json))
     is_agreed = choice.is_agreed(found, "drop them", yes=yes, json=json)
     if is_agreed:
-        asyncio.run(_drop(settings, found, quiet=json))
+        with _reaching("dropped", quiet=json) as report:
+            asyncio.run(_drop(settings, found, report))
     dropped = len(found) if is_agreed else 0
     if json:
         write_inert_json({"matched": len(found), "dropped": dropped})
@@ -199,10 +221,9 @@ def drop(  # noqa: PLR0913  what letters may be chosen by
     raise typer.Exit(not dropped)
 
 
-async def _drop(settings: Settings, found: list[Letter], *, quiet: bool) -> None:
+async def _drop(settings: Settings, found: list[Letter], progress: Progress) -> None:
     async with opened(settings) as letters:
-        with ticker(quiet=quiet) as show:
-            await letters.drop(found, Stages(show).report)
+        await letters.drop(found, progress)
 
 
 @app.command(epilog="Example: likewave dlq release likes:3")

@@ -1,6 +1,7 @@
 """The command that erases somebody: erase."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -13,9 +14,14 @@ from streams import erasure
 from streams.erasure import Receipt
 from streams.settings import load
 from streams.tables import plain
-from streams.terminal import Json, Stages, an_id, is_terminal, ticker, write_json, write_table
+from streams.terminal import Json, Stages, an_id, is_terminal, say, ticker, write_json, write_table
 
 app = typer.Typer()
+
+AFTERWARDS = (
+    "the erasure is published, and workers apply it: run it again, for the dead letters and the "
+    "receipt"
+)
 
 
 @app.command(epilog="Example: likewave erase ann --yes --json > receipt.json")
@@ -34,7 +40,12 @@ def erase(
         raise SettingsError("an erasure is for ever: --yes says that it is meant")
     if not yes:
         typer.confirm(f"erase {user} for ever? The id cannot be used again", abort=True)
-    receipt = asyncio.run(_erase(user, quiet=json))
+    published: list[int] = []
+    try:
+        receipt = asyncio.run(_erase(user, published.append, quiet=json))
+    except KeyboardInterrupt:
+        say(f"likewave: interrupted; {AFTERWARDS if published else 'nothing was published'}")
+        raise
     if json:
         write_json({"clean": receipt.is_clean, **msgspec.to_builtins(receipt)})
     else:
@@ -42,9 +53,9 @@ def erase(
     raise typer.Exit(not receipt.is_clean)
 
 
-async def _erase(user: str, *, quiet: bool) -> Receipt:
+async def _erase(user: str, publishing: Callable[[int], None], *, quiet: bool) -> Receipt:
     with ticker(quiet=quiet) as show:
-        return await erasure.erase(load(), user, Stages(show).report)
+        return await erasure.erase(load(), user, Stages(show).report, publishing=publishing)
 
 
 def _table(receipt: Receipt) -> RenderableType:

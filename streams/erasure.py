@@ -26,7 +26,7 @@ from streams.purge import count, purge
 from streams.topics import partition_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from streams.lag import Gauge
     from streams.letters import Progress
@@ -85,8 +85,17 @@ class Receipt:
         return not self.left and not self.letters_left
 
 
-async def erase(settings: Settings, user: str, progress: Progress) -> Receipt:
-    """Erase `user` for ever; raise StoreError where no worker applies it."""
+async def erase(
+    settings: Settings,
+    user: str,
+    progress: Progress,
+    *,
+    publishing: Callable[[int], None] = lambda _: None,
+) -> Receipt:
+    """Erase `user` for ever; raise StoreError where no worker applies it.
+
+    `publishing` is told the moment of the event (Unix ms) before it is published.
+    """
     async with (
         store.reading(settings) as feeds,
         gauge(settings, feeds) as open_gauge,
@@ -94,6 +103,7 @@ async def erase(settings: Settings, user: str, progress: Progress) -> Receipt:
     ):
         before = await find(feeds, user, progress)
         at = now_ms()
+        publishing(at)
         async with Feed(settings) as feed:
             await feed.erase(user, at=at)
         await _applied(open_gauge, feeds, settings, user)

@@ -162,8 +162,8 @@ def explained(settings: Settings) -> Iterator[None]:
             raise BrokerError(f"Kafka at {settings.kafka} {fault}") from error
         if isinstance(error, SILENT):
             raise BrokerError(
-                f"Kafka at {settings.kafka} does not answer: see whether it is frozen (stat T) or "
-                "overloaded, and start it again"
+                f"Kafka at {settings.kafka} does not answer: see whether it is frozen (stat T in "
+                "`ps`, from which `kill -CONT` wakes it) or overloaded, or start it again"
             ) from error
         raise BrokerError(f"no Kafka at {settings.kafka}: {how_to_reach('kafka')}") from error
     except KafkaError as error:

@@ -124,8 +124,8 @@ async def opened(
     except TimeoutError as error:
         raise StoreError(
             f"the store at {address(settings.redis)} does not answer ({error}): see whether it is "
-            "frozen (stat T in `ps`: `kill -CONT` wakes it), overloaded, or spoken to with TLS "
-            "where it knows none"
+            "frozen (stat T in `ps`, from which `kill -CONT` wakes it), overloaded, or spoken to "
+            "with TLS where it knows none"
         ) from error
     except (RedisError, OSError) as error:
         if fault := tls.explain(error, settings, "redis"):

@@ -28,7 +28,10 @@ def rebuild_(  # noqa: PLR0913 - each is an option
     shards: Annotated[
         int | None, typer.Option(min=1, max=4096, help="Shards from now on; as before if absent.")
     ] = None,
-    users: Annotated[int, typer.Option(min=1, help="Users to check against the log.")] = 200,
+    users: Annotated[
+        int,
+        typer.Option(min=1, help="Users to check; fewer where others joined circles meanwhile."),
+    ] = 200,
     database: Annotated[
         int | None, typer.Option(min=0, help="To fill; the highest empty one if absent.")
     ] = None,

@@ -170,6 +170,30 @@ async def test_letters_are_chosen_by_what_they_are(settings: Settings) -> None:
     assert (await dlq(settings, "drop", "--topic", "views", "--yes", code=1))["matched"] == 0
 
 
+@pytest.mark.parametrize(("verb", "done"), [("redrive", "redriven"), ("drop", "dropped")])
+async def test_an_interrupted_command_says_how_far_it_came(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, verb: str, done: str
+) -> None:
+    """Each piece of letters is done with or not, and a second run does the rest."""
+    await write(settings, BROKEN, HOSTILE, BROKEN)
+    monkeypatch.setattr(letters, "AT_ONCE", 1)
+    mark, marked = letters.Letters.mark, []
+
+    async def mark_until_ctrl_c(self: letters.Letters, *some: Any) -> None:
+        if len(marked) == 2:
+            raise KeyboardInterrupt
+        marked.append(await mark(self, *some))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(letters.Letters, "mark", mark_until_ctrl_c)
+        ended = await command(settings, verb, "--all", "--yes")
+    assert (ended.exit_code, ended.stdout) == (130, "")
+    last = f"likewave: interrupted; 2 {done}: run it again for the others"
+    assert ended.stderr.splitlines()[-1] == last
+    assert (await dlq(settings, "ls"))["total"] == 1
+    assert (await dlq(settings, verb, "--all", "--yes"))[done] == 1
+
+
 async def test_redriven_letters_pass_the_same_door(settings: Settings, tmp_path: Path) -> None:
     """What is valid by now is applied; what fails again says so, and is not sent a third time."""
     async with crew(settings, tmp_path, workers=1) as team:

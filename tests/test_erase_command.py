@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from models.traces import NAMELESS, NAMINGS
 from streams import erasure, letters, library, store, topics
 from streams.history import unheard
 from streams.producer import Producer, Record
-from tests.command import complaint, run
+from tests.command import complaint, run, start
 from tests.crew import crew
 from tests.feeder import feeding
 from tests.test_traces import lived, names, people, stored
@@ -152,7 +153,15 @@ async def test_without_a_worker_it_says_so(
     assert "--yes says that it is meant" in complaint(
         run("erase", "ann", folder=tmp_path, settings=settings)
     )
-    monkeypatch.setattr(erasure, "STILL_S", 0.5)
     await topics.ensure(settings)
+    with start("erase", "ann", "--yes", folder=tmp_path, settings=settings) as process:
+        async with asyncio.timeout(60):
+            while not any(end for _, end in (await topics.log_bounds(settings)).values()):
+                await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("likewave: interrupted; the erasure is published")
+    monkeypatch.setattr(erasure, "STILL_S", 0.5)
     with pytest.raises(erasure.StoreError, match="start a worker"):
         await erasure.erase(settings, "ann", unheard)

@@ -8,9 +8,12 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from models.errors import BrokerError
+import pytest
+
+from models.errors import BrokerError, StoreError
 from models.events import Like
-from streams import history, kafka, letters
+from models.finding import failed
+from streams import history, kafka, letters, store
 from streams.producer import Producer
 from streams.server import HOST
 from tests.crew import crew
@@ -74,3 +77,18 @@ async def test_whoever_asks_a_frozen_broker_hears_of_it_in_time(
 
     assert {one.partition(":")[0] for one in told} == {"Kafka at 127.0.0.1"}
     assert all(one.startswith(f"Kafka at {where} does not answer: see") for one in told)
+    assert all(failed("kafka", one).remedy.startswith("see whether it is frozen") for one in told)
+
+
+async def test_of_a_frozen_store_it_says_what_to_do(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong, a colon, and the remedy whole, which the doctor shows by itself."""
+    monkeypatch.setattr(store, "OPERATION_S", 0.5)
+    with socket.create_server((HOST, 0)) as frozen:
+        silent = settings.model_copy(update={"redis": f"redis://{HOST}:{frozen.getsockname()[1]}"})
+        with pytest.raises(StoreError) as told:
+            async with store.opened(silent):
+                pass
+
+    assert failed("store", str(told.value)).remedy.startswith("see whether it is frozen")
