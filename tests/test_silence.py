@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    import pytest
-
     from streams.local import Broker
     from streams.settings import Settings
 
@@ -88,7 +86,7 @@ async def test_of_a_frozen_store_it_says_what_to_do(
     with socket.create_server((HOST, 0)) as frozen:
         silent = settings.model_copy(update={"redis": f"redis://{HOST}:{frozen.getsockname()[1]}"})
         with pytest.raises(StoreError) as told:
-            async with store.opened(silent):
-                pass
+            async with store.opened(silent) as feeds:
+                await feeds.ping()
 
     assert failed("store", str(told.value)).remedy.startswith("see whether it is frozen")
