@@ -200,7 +200,7 @@ def _standing(recent: Sequence[Observation], lately: Sequence[Observation]) -> J
         words = f"{waits}: {refused.sentence}, and refuses writes"
         return Judgement(stands, words, refused.command)
     if around.mend:
-        words = f"{waits}: workers go on once that is mended which cannot be measured"
+        words = f"{waits}: workers go on once what cannot be measured (ERR) is mended"
         return Judgement(Verdict.STOP, words, around.mend)
     if _has_left(recent, lately):
         words = f"{waits}: the worker has just left, and whoever supervises it starts it again"

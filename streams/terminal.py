@@ -63,8 +63,14 @@ def write_json_line(value: object) -> None:
 
 
 def write_table(found: RenderableType) -> None:
-    """Write a table; where no person looks, each row is one line, and nothing in it is cut."""
-    Console(width=None if is_terminal() else UNCUT).print(found)
+    """Write a table; where no person looks, each row is one line, not cut and not padded."""
+    if is_terminal():
+        Console().print(found)
+        return
+    console = Console(width=UNCUT)
+    with console.capture() as written:
+        console.print(found)
+    typer.echo("\n".join(line.rstrip() for line in written.get().splitlines()))
 
 
 def is_terminal() -> bool:

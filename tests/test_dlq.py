@@ -113,6 +113,7 @@ async def test_a_letter_is_shown_inert(settings: Settings) -> None:
     places = {one["offset"]: one["letter"] for one in listed["newest"]}
     shown = (await command(settings, "show", places[0])).stdout
     table = (await command(settings, "ls")).stdout
+    assert [line for line in table.splitlines() if line != line.rstrip()] == []
 
     for one in listed["newest"]:
         assert f"{one['topic']}:{one['partition']}:{one['offset']}" in table  # not torn

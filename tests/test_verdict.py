@@ -237,7 +237,7 @@ def test_what_workers_refuse_over_is_the_cause_of_what_stands(*, attended: bool)
     finding = judge(standing, recent_ms=RECENT_MS)
 
     assert (finding.verdict, finding.command) == (Verdict.STOP, "likewave rebuild --another-log")
-    assert "once that is mended which cannot be measured" in finding.sentence
+    assert "once what cannot be measured (ERR) is mended" in finding.sentence
 
 
 def test_what_is_late_is_not_well_though_it_catches_up() -> None:
