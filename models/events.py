@@ -411,7 +411,10 @@ def refusal(error: Exception) -> EventError:
     elif isinstance(error, UnicodeDecodeError):
         message = "it is no UTF-8"
     elif message == CUT:
-        message = "it is empty, or ends in the middle: give one JSON object"
+        message = (
+            "it is empty, or ends in the middle, or half of a surrogate pair is in it (\\ud800): "
+            "give one JSON object"
+        )
     elif message.startswith(MISSING):
         field = message.removeprefix(MISSING).strip("`")
         message, path = f"`{field}` is missing", f"{path}.{field}"

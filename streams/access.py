@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from models.errors import AccessError, SettingsError
-from models.events import ID_PATTERN
+from models.events import ID_PATTERN, LATEST
 from streams.clock import now_ms
 from streams.keys import ALGORITHMS, Keys
 
@@ -73,13 +73,16 @@ class Access:
             claims = self._claims(token)
         except jwt.ExpiredSignatureError as error:
             raise AccessError(EXPIRED) from error
-        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
             raise AccessError(f"the token is not valid here: {AGAIN}") from error
         user, expires = claims["sub"], claims["exp"]
         if not re.match(ID_PATTERN, user):
             raise AccessError("the subject of the token is no id")
         scopes = str(claims.get("scope", "")).split()
-        return Caller(user, OPERATOR in scopes, int(expires) * 1_000, _since(claims.get("since")))
+        expires_at = int(expires) * 1_000
+        if expires_at >= LATEST:
+            raise AccessError("the claim `exp` of the token is no moment in Unix seconds")
+        return Caller(user, OPERATOR in scopes, expires_at, _since(claims.get("since")))
 
     def _claims(self, token: str) -> dict[str, Any]:
         kid = jwt.get_unverified_header(token).get("kid")
@@ -97,6 +100,6 @@ class Access:
 
 def _since(claim: object) -> int | None:
     """Read when an account was made; raise AccessError where the token says it in no such way."""
-    if claim is None or (type(claim) is int and claim >= 0):
+    if claim is None or (type(claim) is int and 0 < claim < LATEST):
         return claim
     raise AccessError("the claim `since` of the token is no moment in Unix ms")

@@ -176,7 +176,9 @@ def _checked(event: Event, now: int, place: str = "") -> Record:
     try:
         is_whole = admit_new(events.encode(event), now=now) == event
     except EventError as error:
-        raise _refused(error, place, error.path.removeprefix("$")) from error
+        if not _changed(event):
+            raise _refused(error, place, error.path.removeprefix("$")) from error
+        is_whole = False
     except (TypeError, UnicodeEncodeError):
         is_whole = False
     if not is_whole:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hmac
 import json
+import math
 import random
 import string
 from typing import TYPE_CHECKING
@@ -420,17 +421,21 @@ def test_a_token_made_elsewhere_is_read(tmp_path: Path) -> None:
 
 
 def test_a_token_may_say_how_old_the_account_is(tmp_path: Path) -> None:
-    """As a moment in Unix ms; whatever else it says there is refused."""
+    """As a moment in Unix ms; whatever else is refused, and so is a token without an end."""
     made = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True) | {"kid": "a"}
     write_set(tmp_path / "keys.json", [{k: v for k, v in made.items() if k != "d"}])
     access = Access(Settings(api_keys=tmp_path / "keys.json"))
 
-    def token(since: object) -> str:
-        soon = now_ms() // 1_000 + 60
-        claims = {"sub": "ann", "iss": "likewave", "aud": "likewave", "exp": soon, "since": since}
+    soon = now_ms() // 1_000 + 60
+
+    def token(since: object, exp: float = soon) -> str:
+        claims = {"sub": "ann", "iss": "likewave", "aud": "likewave", "exp": exp, "since": since}
         return jwt.encode(claims, jwt.PyJWK(made), "EdDSA", {"kid": "a"})
 
     assert access.caller(token(1_790_000_000_000)).since == 1_790_000_000_000
-    for wrong in ("1790000000000", -1, 1.5, True, []):
+    for wrong in ("1790000000000", -1, 0, 10**30, 1.5, True, []):
         with pytest.raises(AccessError, match="`since`"):
             access.caller(token(wrong))
+    for late in (10**400, 1e300, math.inf):
+        with pytest.raises(AccessError):
+            access.caller(token(None, exp=late))

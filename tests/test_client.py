@@ -89,6 +89,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("like", {"user": "ann", "item": object}, "$.item", "JSON does not carry <class"),
     ("like", {"user": "ann", "item": "\ud800"}, "$.item", r"JSON does not carry '\ud800'"),
     ("like", {"user": "ann", "item": b"son"}, "$.item", "JSON does not carry b'son'"),
+    ("like", {"user": "ann", "item": b"song"}, "$.item", "JSON does not carry b'song'"),
     ("view", {"user": "ann", "item": "song", "completion": math.nan}, "$.completion", "carry nan"),
     ("view", {"user": "ann", "item": "song", "completion": 1.5}, "$.completion", "<= 1.0"),
     ("share", {"user": "ann", "item": "song", "to": []}, "$.to", "length >= 1"),

@@ -108,6 +108,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({**LIKE, "item": "x" * 70_000}, "$", "longer than an event may be"),
     ("song", "$", "Expected `object`, got `str`"),
     (b"{", "$", "it is empty, or ends in the middle"),
+    (rb'{"kind":"like","item":"a","x":"\ud800"}', "$", "half of a surrogate pair"),
     (b"", "$", "it is empty, or ends in the middle"),
     (b"[", "$", "it is empty, or ends in the middle"),
     (b"[" * 100_000, "$", "nested too deeply"),
