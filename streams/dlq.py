@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated
@@ -26,12 +26,10 @@ from streams.letter_choice import (
     Until,
     Yes,
 )
-from streams.letters import opened
+from streams.letters import Progress, opened
 from streams.settings import Settings, load
 from streams.terminal import Json, Stages, is_terminal, say, ticker, write_table
 from streams.topics import log_bounds
-
-Progress = Callable[[str, int, int], None]  # stage, done, total
 
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters, send them again, drop them.")
 

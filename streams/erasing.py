@@ -19,8 +19,8 @@ from streams.terminal import Json, Stages, an_id, is_terminal, say, ticker, writ
 app = typer.Typer()
 
 AFTERWARDS = (
-    "the erasure is published, and workers apply it: run it again, for the dead letters and the "
-    "receipt"
+    "the erasure is published, or was just being published: run it again, for the dead letters and "
+    "the receipt"
 )
 
 

@@ -7,6 +7,7 @@ mark.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,13 +31,13 @@ from streams.stretches import records
 from streams.topics import DEAD_MESSAGE_BYTES, log_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
     from streams.settings import Settings
 
-    Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, total
+Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, total
 
 AT_ONCE = 500  # letters sent, and then marked
 SEND_S = 15.0  # for an acknowledgement, which aiokafka itself awaits for ever
